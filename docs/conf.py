@@ -1,0 +1,37 @@
+"""How Sphinx builds these pages: Markdown whose code cells run, so that no output is stale."""
+
+from importlib.metadata import version as installed_version
+from importlib.util import find_spec
+
+project = "latentia"
+author = "The latentia developers"
+copyright = author
+release = version = installed_version("latentia")
+
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.mathjax",
+    "sphinx.ext.napoleon",
+]
+exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
+html_theme = "furo" if find_spec("furo") else "alabaster"
+html_title = f"latentia {release}"
+
+# Annotations name many types of other projects, which have no target here.
+nitpicky = False
+
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+
+# A cache of outputs is keyed on the page and not on the library: it would show old results.
+nb_execution_mode = "force"
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+
+autodoc_member_order = "groupwise"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+# "Attributes:" as a list of fields: as entries of their own they would collide with autodoc's.
+napoleon_use_ivar = True

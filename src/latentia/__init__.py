@@ -1,0 +1,110 @@
+"""Latent variable models: a prior p(z) and a likelihood p(x|z), fitted, queried and compared."""
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    # For type checkers and editors; at run time the same names come from `_WHERE`, on first use.
+    from . import data as data
+    from . import datasets as datasets
+    from . import io as io
+    from . import plots as plots
+    from . import testing as testing
+    from .compilation import enable_compilation_cache as enable_compilation_cache
+    from .distributions import Bernoulli as Bernoulli
+    from .distributions import Categorical as Categorical
+    from .distributions import DiagonalGaussian as DiagonalGaussian
+    from .distributions import Gaussian as Gaussian
+    from .distributions import Poisson as Poisson
+    from .distributions import Product as Product
+    from .distributions import SphericalGaussian as SphericalGaussian
+    from .estimators.factor_analysis import FactorAnalysis as FactorAnalysis
+    from .estimators.gaussian_mixture import GaussianMixture as GaussianMixture
+    from .estimators.latent_class import LatentClass as LatentClass
+    from .estimators.mixed_mixture import MixedMixture as MixedMixture
+    from .estimators.mixture_of_factor_analyzers import (
+        MixtureOfFactorAnalyzers as MixtureOfFactorAnalyzers,
+    )
+    from .estimators.probabilistic_pca import ProbabilisticPCA as ProbabilisticPCA
+    from .inference import Auto as Auto
+    from .inference import Exact as Exact
+    from .inference import choose as choose
+    from .latents import Branching as Branching
+    from .latents import Discrete as Discrete
+    from .latents import GaussianLatent as GaussianLatent
+    from .learning import EM as EM
+    from .learning import Fit as Fit
+    from .likelihoods import LinearGaussian as LinearGaussian
+    from .likelihoods import Switch as Switch
+    from .model import LatentVariableModel as LatentVariableModel
+    from .selection import Selection as Selection
+    from .selection import select as select
+    from .verbs import fit as fit
+    from .verbs import infer as infer
+    from .verbs import map_estimate as map_estimate
+    from .verbs import sample as sample
+    from .verbs import score as score
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "LatentVariableModel": "latentia.model",
+    "sample": "latentia.verbs",
+    "infer": "latentia.verbs",
+    "map_estimate": "latentia.verbs",
+    "score": "latentia.verbs",
+    "fit": "latentia.verbs",
+    "Gaussian": "latentia.distributions",
+    "DiagonalGaussian": "latentia.distributions",
+    "SphericalGaussian": "latentia.distributions",
+    "Bernoulli": "latentia.distributions",
+    "Categorical": "latentia.distributions",
+    "Poisson": "latentia.distributions",
+    "Product": "latentia.distributions",
+    "Discrete": "latentia.latents",
+    "GaussianLatent": "latentia.latents",
+    "Branching": "latentia.latents",
+    "Switch": "latentia.likelihoods",
+    "LinearGaussian": "latentia.likelihoods",
+    "Exact": "latentia.inference",
+    "Auto": "latentia.inference",
+    "choose": "latentia.inference",
+    "EM": "latentia.learning",
+    "Fit": "latentia.learning",
+    "select": "latentia.selection",
+    "Selection": "latentia.selection",
+    "GaussianMixture": "latentia.estimators.gaussian_mixture",
+    "FactorAnalysis": "latentia.estimators.factor_analysis",
+    "ProbabilisticPCA": "latentia.estimators.probabilistic_pca",
+    "MixtureOfFactorAnalyzers": "latentia.estimators.mixture_of_factor_analyzers",
+    "LatentClass": "latentia.estimators.latent_class",
+    "MixedMixture": "latentia.estimators.mixed_mixture",
+    "enable_compilation_cache": "latentia.compilation",
+}
+_MODULES = ("data", "datasets", "io", "plots", "testing")
+
+# Derived, so that a new public name is one line in `_WHERE` and one import above.
+__all__ = [*_WHERE, *_MODULES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+# Hidden from type checkers, which would otherwise believe that every name exists.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        """Load a public name when it is first used: `import latentia` alone loads no JAX."""
+        if name in _WHERE:
+            value = getattr(importlib.import_module(_WHERE[name]), name)
+        elif name in _MODULES:
+            value = importlib.import_module(f"{__name__}.{name}")
+        else:
+            raise AttributeError(
+                f"module {__name__!r} has no attribute {name!r}: see dir({__name__}).",
+                name=name,
+                obj=sys.modules[__name__],
+            )
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

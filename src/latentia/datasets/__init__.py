@@ -1,0 +1,79 @@
+"""Two small published tables for examples and tests; reading them needs NumPy and nothing else."""
+
+from importlib.resources import files
+from typing import NamedTuple
+
+import numpy as np
+
+FAITHFUL_ROWS = 272
+CARCINOMA_PATTERNS = 20
+CARCINOMA_SLIDES = 118
+
+
+class Table(NamedTuple):
+    """A data table with its column names and the publication it comes from."""
+
+    data: np.ndarray
+    columns: tuple[str, ...]
+    source: str
+
+
+def load_faithful() -> Table:
+    """Eruption lengths and waiting times of the Old Faithful geyser, both in minutes.
+
+    Returns:
+        A ``Table`` whose ``data`` is a float64 array of shape (272, 2) with the columns
+        ``eruptions`` and ``waiting``.
+
+    Raises:
+        ValueError: if the installed data file is damaged.
+    """
+    data, columns = _read("faithful.csv", rows=FAITHFUL_ROWS, columns=2)
+    return Table(
+        data,
+        columns,
+        "Azzalini & Bowman (1990), A look at some data on the Old Faithful geyser, "
+        "Applied Statistics 39, 357-365; these 272 rows via Härdle (1991), Smoothing Techniques.",
+    )
+
+
+def load_carcinoma() -> Table:
+    """Seven pathologists judge 118 slides of the uterine cervix: 1 is carcinoma, 0 is none.
+
+    Returns:
+        A ``Table`` whose ``data`` is an int64 array of shape (118, 7), one row per slide and one
+        column per pathologist, ``A`` to ``G``. Equal rows stand together.
+
+    Raises:
+        ValueError: if the installed data file is damaged.
+    """
+    # The publication tabulates response patterns with counts, so the file does too.
+    table, columns = _read("carcinoma.csv", rows=CARCINOMA_PATTERNS, columns=8)
+    table = table.astype(np.int64)
+    data = np.repeat(table[:, :-1], table[:, -1], axis=0)
+    if len(data) != CARCINOMA_SLIDES or not np.isin(data, (0, 1)).all():
+        raise _damaged("carcinoma.csv", f"{CARCINOMA_SLIDES} slides rated 0 or 1", len(data))
+    return Table(
+        data,
+        columns[:-1],
+        "Landis & Koch (1977), An application of hierarchical kappa-type statistics in the "
+        "assessment of majority agreement among multiple observers, Biometrics 33, 363-374; "
+        "as two categories in Agresti (2002), Categorical Data Analysis, Table 13.1.",
+    )
+
+
+def _read(name: str, *, rows: int, columns: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    header, *lines = files(__name__).joinpath(name).read_text(encoding="utf-8").splitlines()
+    names = tuple(header.split(","))
+    # Checked before the conversion, which would name neither the file nor what it should hold.
+    cells = [line.split(",") for line in lines]
+    if len(cells) != rows or any(len(row) != columns for row in [names, *cells]):
+        raise _damaged(name, f"{rows} rows of {columns} numbers", f"{len(cells)} rows")
+    return np.array(cells, dtype=np.float64), names
+
+
+def _damaged(name: str, expected: str, found: object) -> ValueError:
+    return ValueError(
+        f"The data file {name} of latentia should hold {expected} but holds {found}: "
+        "install latentia again."
+    )

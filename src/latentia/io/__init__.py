@@ -1,0 +1,7 @@
+"""Model files: data and never code, whole or refused."""
+
+from .error import ModelFileError as ModelFileError
+from .files import read as read
+from .files import write as write
+from .flattening import flatten as flatten
+from .restoring import restore as restore

@@ -1,0 +1,173 @@
+"""Logarithms, factors and conditional regressions that stay right where the textbook forms break."""
+
+import jax
+import jax.numpy as jnp
+
+LOG_2PI = 1.8378770664093453
+
+# Up to this size a factorisation is written out as elementwise arithmetic, which vectorises over
+# thousands of small matrices; above it LAPACK is quicker.
+UNROLLED = 4
+
+
+@jax.custom_jvp
+def log_sum_exp(values: jax.Array) -> jax.Array:
+    """Log of the sum of exponentials over the last axis; minus infinity, not NaN, where all are."""
+    top = jnp.max(values, axis=-1, keepdims=True)
+    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    return jnp.log(jnp.sum(jnp.exp(values - top), axis=-1)) + top[..., 0]
+
+
+@log_sum_exp.defjvp
+def _log_sum_exp_jvp(primals, tangents):
+    # The usual derivative is 0/0 when every value is minus infinity; the limit that masking needs is 0.
+    (values,), (rates,) = primals, tangents
+    total = log_sum_exp(values)
+    share = jnp.where(jnp.isfinite(values), jnp.exp(values - total[..., None]), 0.0)
+    return total, jnp.sum(jnp.where(share > 0, share * rates, 0.0), axis=-1)
+
+
+def safe_log(values: jax.Array) -> jax.Array:
+    """Logarithm with minus infinity at zero and a zero gradient there; NaN below zero."""
+    positive = jnp.where(values == 0, 1.0, values)
+    return jnp.where(values == 0, -jnp.inf, jnp.log(positive))
+
+
+def product_log(count: jax.Array, probability: jax.Array) -> jax.Array:
+    """``count * log(probability)`` with 0 log 0 = 0, and its gradient finite there."""
+    nothing = count == 0
+    inside = jnp.where(nothing, 1.0, probability)
+    return jnp.where(nothing, 0.0, count * safe_log(inside))
+
+
+def _small_factor_inverse(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Inverse Cholesky factor and log determinant, written out entry by entry."""
+    size = matrix.shape[-1]
+    lower: dict[tuple[int, int], jax.Array] = {}
+    for i in range(size):
+        for j in range(i + 1):
+            rest = matrix[..., i, j] - sum(lower[i, k] * lower[j, k] for k in range(j))
+            lower[i, j] = jnp.sqrt(rest) if i == j else rest / lower[j, j]
+    inverse: dict[tuple[int, int], jax.Array] = {}
+    for j in range(size):
+        inverse[j, j] = 1 / lower[j, j]
+        for i in range(j + 1, size):
+            inverse[i, j] = -sum(lower[i, k] * inverse[k, j] for k in range(j, i)) / lower[i, i]
+    zero = jnp.zeros_like(matrix[..., 0, 0])
+    rows = [
+        jnp.stack([inverse[i, j] if j <= i else zero for j in range(size)], axis=-1)
+        for i in range(size)
+    ]
+    log_det = 2 * sum(jnp.log(lower[i, i]) for i in range(size))
+    return jnp.stack(rows, axis=-2), jnp.asarray(log_det)
+
+
+def factor_inverse(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Inverse Cholesky factor of a covariance, and its log determinant.
+
+    Args:
+        covariance: ``[..., D, D]``, symmetric positive definite.
+
+    Returns:
+        ``whitener [..., D, D]``, lower triangular with ``whitener @ covariance @ whitener.T = I``, and
+        ``log_det [...]``. Both are NaN where the matrix is not positive definite.
+    """
+    # The standard deviations are divided out first: the factor then sees a correlation matrix,
+    # whatever the units of the columns.
+    scale = jnp.sqrt(jnp.diagonal(covariance, axis1=-2, axis2=-1))
+    correlation = covariance / scale[..., :, None] / scale[..., None, :]
+    if covariance.shape[-1] <= UNROLLED:
+        inverse, log_det = _small_factor_inverse(correlation)
+    else:
+        lower = jnp.linalg.cholesky(correlation)
+        eye = jnp.broadcast_to(jnp.eye(lower.shape[-1], dtype=lower.dtype), lower.shape)
+        inverse = jax.scipy.linalg.solve_triangular(lower, eye, lower=True)
+        log_det = 2 * jnp.sum(jnp.log(jnp.diagonal(lower, axis1=-2, axis2=-1)), axis=-1)
+    return inverse / scale[..., None, :], log_det + 2 * jnp.sum(jnp.log(scale), axis=-1)
+
+
+def square_root(covariance: jax.Array) -> jax.Array:
+    """A matrix R with ``R @ R.T = covariance``; the covariance may be singular."""
+    values, vectors = jnp.linalg.eigh(covariance)
+    return vectors * jnp.sqrt(jnp.maximum(values, 0.0))[..., None, :]
+
+
+@jax.custom_batching.custom_vmap
+def _clip_spectrum(matrix: jax.Array) -> jax.Array:
+    """Raise the eigenvalues of ``matrix [..., D, D]`` that lie below one to one."""
+
+    def clip(matrix):
+        values, vectors = jnp.linalg.eigh(matrix)
+        return (vectors * jnp.maximum(values, 1.0)[..., None, :]) @ jnp.swapaxes(vectors, -1, -2)
+
+    eye = jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
+    _, log_det = factor_inverse(matrix - eye)
+    return jax.lax.cond(jnp.all(jnp.isfinite(log_det)), lambda m: m, clip, matrix)
+
+
+@_clip_spectrum.def_vmap
+def _clip_spectrum_batch(axis_size, in_batched, matrix):
+    # Under vmap an ordinary `cond` would run the eigenvalues of every matrix in every step. Leading
+    # axes are the function's own business, so a batch is passed through whole and stays lazy.
+    del axis_size
+    return _clip_spectrum(matrix), in_batched[0]
+
+
+def floor_spectrum(covariance: jax.Array, floor: jax.Array) -> jax.Array:
+    """The nearest covariance (in likelihood) with ``covariance - diag(floor)`` positive semidefinite.
+
+    With S the sample covariance this is the maximum of the Gaussian likelihood under that constraint:
+    in units where ``floor`` is one, eigenvalues below one are raised to one.
+
+    Args:
+        covariance: ``[D, D]``, symmetric.
+        floor: ``[D]``, the smallest variances allowed; zero leaves the covariance as it is.
+    """
+    on = floor > 0
+    unit = jnp.sqrt(jnp.where(on, floor, 1.0))
+    scaled = covariance / unit[:, None] / unit[None, :]
+    scaled = _clip_spectrum(jnp.where(jnp.all(on), scaled, 2 * jnp.eye(unit.size, dtype=unit.dtype)))
+    clipped = scaled * unit[:, None] * unit[None, :]
+    return jnp.where(jnp.all(on), clipped, covariance)
+
+
+def regress_missing(precision: jax.Array, missing: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """What the observed coordinates of a Gaussian say about the missing ones, for many patterns.
+
+    Sweeps the precision matrix on the missing coordinates (Goodnight 1979, "A tutorial on the SWEEP
+    operator"), with the patterns along the last, contiguous axis, so that each step is one pass of
+    vectorised arithmetic whatever the patterns are.
+
+    Args:
+        precision: ``[D, D]``.
+        missing: ``[S, D]``, true where a coordinate is missing in that pattern.
+
+    Returns:
+        ``gain [D, D, S]`` with E[x - mean] = gain @ (observed part of x - mean) in the missing rows
+        and zero elsewhere; ``spread [D, D, S]``, the conditional covariance, zero outside the
+        missing block; ``log_det [S]``, the log determinant of the precision's missing block.
+    """
+    size = precision.shape[0]
+    gone = missing.T.astype(precision.dtype)
+    start = jnp.broadcast_to(precision[:, :, None], (size, size, missing.shape[0]))
+    index = jnp.arange(size)
+
+    def sweep(carry, p):
+        matrix, log_det = carry
+        flag = gone[p] > 0
+        column = matrix[:, p]
+        pivot = jnp.where(flag, matrix[p, p], 1.0)
+        row = jnp.where(flag, matrix[p] / pivot, 0.0)
+        # At the pivot the outer product would cancel to zero; this entry makes it the swept value.
+        here = (index == p)[:, None]
+        left = jnp.where(here, pivot - 1.0, column)
+        swept = matrix - left[:, None] * row[None]
+        swept = jnp.where((here & flag)[None, :], column[:, None] / pivot, swept)
+        swept = jnp.where(here[:, None] & here[None] & flag, -1 / pivot, swept)
+        return (swept, log_det + jnp.log(pivot)), None
+
+    zero = jnp.zeros(missing.shape[0], precision.dtype)
+    (matrix, log_det), _ = jax.lax.scan(sweep, (start, zero), index)
+    rows = gone[:, None]
+    gain = -matrix * rows * (1 - gone[None])
+    return gain, -matrix * rows * gone[None], log_det

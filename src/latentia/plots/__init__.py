@@ -1,0 +1,14 @@
+"""Pictures of models, in the manner of scikit-learn's displays: one file for each."""
+
+from .clusters import ClustersDisplay as ClustersDisplay
+from .clusters import plot_clusters as plot_clusters
+from .loadings import LoadingsDisplay as LoadingsDisplay
+from .loadings import plot_loadings as plot_loadings
+from .profiles import ProfilesDisplay as ProfilesDisplay
+from .profiles import plot_profiles as plot_profiles
+from .selection import SelectionDisplay as SelectionDisplay
+from .selection import plot_selection as plot_selection
+from .trace import TraceDisplay as TraceDisplay
+from .trace import plot_trace as plot_trace
+from .uncertainty import UncertaintyDisplay as UncertaintyDisplay
+from .uncertainty import plot_uncertainty as plot_uncertainty
