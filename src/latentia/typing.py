@@ -3,6 +3,7 @@
 ``N`` data (``B`` of them in a block), ``K`` states, ``L`` latent dimensions, ``D`` observed dimensions.
 """
 
+from enum import StrEnum
 from typing import Any, TypeAlias
 
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
@@ -23,3 +24,11 @@ Code: TypeAlias = Int[Array, ""]
 # Statistics and moments are pytrees whose shape is the business of the part that made them.
 Statistics: TypeAlias = PyTree[Any]
 Moments: TypeAlias = PyTree[Any]
+
+
+class Form(StrEnum):
+    """How a part of a model is evaluated on data, chosen on the host before anything is compiled."""
+
+    MISSING = "missing"  # entries may be NaN and are integrated out
+    COMPLETE = "complete"  # no entry is NaN: subtract, then whiten
+    PRODUCTS = "products"  # matrix products of sufficient statistics, where rounding allows it

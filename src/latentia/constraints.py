@@ -1,0 +1,139 @@
+"""Where a parameter may lie: declared on the field, and freed only to extrapolate or to take gradients.
+
+A field without a constraint holds any real numbers:
+
+    weights: Array = eqx.field(metadata=simplex)
+
+``free`` turns a model into one unconstrained vector, and ``bind`` turns such a vector back.
+"""
+
+import dataclasses
+from typing import Any, Final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+# exp(-600) is far below any probability that matters and still a normal number.
+_LOWEST = -600.0
+
+
+class AbstractConstraint(eqx.Module):
+    """A set of parameters, and a smooth map onto it from all of R^n."""
+
+    def free(self, value: jax.Array) -> jax.Array:
+        """Unconstrained coordinates of ``value``."""
+        raise NotImplementedError
+
+    def bind(self, free: jax.Array, like: jax.Array) -> jax.Array:
+        """The parameter with these coordinates; what is zero for good in ``like`` stays zero."""
+        raise NotImplementedError
+
+
+class Real(AbstractConstraint):
+    """Any real numbers."""
+
+    def free(self, value: jax.Array) -> jax.Array:
+        return value
+
+    def bind(self, free: jax.Array, like: jax.Array) -> jax.Array:
+        return free
+
+
+class Positive(AbstractConstraint):
+    """Numbers that are zero or more, by their logarithm."""
+
+    def free(self, value: jax.Array) -> jax.Array:
+        return _log(value)
+
+    def bind(self, free: jax.Array, like: jax.Array) -> jax.Array:
+        return jnp.where(like == 0, 0.0, jnp.exp(free))
+
+
+class Interval(AbstractConstraint):
+    """Probabilities, by their log odds."""
+
+    def free(self, value: jax.Array) -> jax.Array:
+        return _log(value) - _log(1 - value)
+
+    def bind(self, free: jax.Array, like: jax.Array) -> jax.Array:
+        return jnp.where((like == 0) | (like == 1), like, jax.nn.sigmoid(free))
+
+
+class Simplex(AbstractConstraint):
+    """Probabilities that sum to one along the last axis, by their logarithm."""
+
+    def free(self, value: jax.Array) -> jax.Array:
+        return _log(value)
+
+    def bind(self, free: jax.Array, like: jax.Array) -> jax.Array:
+        # Free coordinates may be shifted together, and a structural zero has no say in the shift.
+        top = jnp.max(jnp.where(like == 0, -jnp.inf, free), axis=-1, keepdims=True)
+        raised = jnp.where(like == 0, 0.0, jnp.exp(free - top))
+        return raised / jnp.sum(raised, axis=-1, keepdims=True)
+
+
+class Covariance(AbstractConstraint):
+    """Symmetric positive definite matrices, by a Cholesky factor with a logarithmic diagonal."""
+
+    def free(self, value: jax.Array) -> jax.Array:
+        lower = jnp.linalg.cholesky(value)
+        diagonal = jnp.diagonal(lower, axis1=-2, axis2=-1)
+        eye = jnp.eye(value.shape[-1], dtype=lower.dtype)
+        return jnp.tril(lower, -1) + eye * _log(diagonal)[..., None, :]
+
+    def bind(self, free: jax.Array, like: jax.Array) -> jax.Array:
+        eye = jnp.eye(free.shape[-1], dtype=free.dtype)
+        diagonal = jnp.exp(jnp.diagonal(free, axis1=-2, axis2=-1))
+        lower = jnp.tril(free, -1) + eye * diagonal[..., None, :]
+        return lower @ jnp.swapaxes(lower, -1, -2)
+
+
+def _log(value: jax.Array) -> jax.Array:
+    return jnp.maximum(jnp.log(jnp.maximum(value, 0.0)), _LOWEST)
+
+
+_KEY: Final = "constraint"
+_REAL: Final = Real()
+positive: Final = {_KEY: Positive()}
+interval: Final = {_KEY: Interval()}
+simplex: Final = {_KEY: Simplex()}
+covariance: Final = {_KEY: Covariance()}
+fixed: Final = {_KEY: None}
+
+
+def free_vector(tree: Any) -> jax.Array:
+    """The unconstrained coordinates of every learnable parameter of a model, as one vector."""
+    pieces = [
+        constraint.free(jnp.asarray(value)).ravel()
+        for constraint, value in _leaves(tree)
+        if constraint is not None
+    ]
+    return jnp.concatenate(pieces) if pieces else jnp.zeros(0)
+
+
+def bind_vector(vector: jax.Array, like: Any) -> Any:
+    """The model with the coordinates ``vector``, and in all else as ``like``."""
+    bound, start = [], 0
+    for constraint, value in _leaves(like):
+        if constraint is None:
+            bound.append(value)
+            continue
+        stop = start + value.size
+        bound.append(constraint.bind(vector[start:stop].reshape(value.shape), value))
+        start = stop
+    return jax.tree.unflatten(jax.tree.structure(like), bound)
+
+
+def _leaves(tree: Any, constraint: AbstractConstraint | None = _REAL) -> list[tuple[Any, Any]]:
+    """Each array with its constraint (None if it is fixed), in the order of the pytree."""
+    if isinstance(tree, eqx.Module):
+        return [
+            entry
+            for field in dataclasses.fields(tree)
+            if not field.metadata.get("static", False)
+            for entry in _leaves(getattr(tree, field.name), field.metadata.get(_KEY, constraint))
+        ]
+    if isinstance(tree, tuple | list):
+        return [entry for part in tree for entry in _leaves(part, constraint)]
+    return [] if tree is None else [(constraint, tree)]

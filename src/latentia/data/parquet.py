@@ -1,0 +1,282 @@
+"""Rows of Parquet files that need not fit in memory: read batch by batch, again in every pass."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, final
+
+import numpy as np
+
+from .table import check_values, check_weights, open_table, read_columns
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+Path: TypeAlias = str | os.PathLike[str]
+
+# Unbuffered, pyarrow fetches whole row groups; with its pre-buffer, the whole file stays in memory.
+_BUFFER = 2**18
+_SUFFIXES = (".parquet", ".parq", ".pq")
+
+
+class _File(NamedTuple):
+    """One file as it was when the stream was opened; ``start`` is its first row in the stream."""
+
+    path: str
+    start: int
+    rows: int
+    size: int
+    modified: int
+
+
+@final
+class ParquetRows:
+    """A table in Parquet files, read in batches of bounded memory as often as needed.
+
+    It holds no open file and no data, so that it may be pickled and shared by threads.
+
+    Attributes:
+        rows: how many rows all files have.
+        columns: the names of the columns, without that of the weights.
+        weights: the name of the column of weights, or None.
+        batch_rows: how many rows each batch has but the last.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[_File],
+        columns: Sequence[str],
+        weights: str | None,
+        batch_rows: int,
+    ) -> None:
+        self.rows = sum(file.rows for file in files)
+        self.columns = tuple(columns)
+        self.weights = weights
+        self.batch_rows = batch_rows
+        self._files = tuple(files)
+
+    def __repr__(self) -> str:
+        return f"ParquetRows(rows={self.rows}, columns={self.columns}, files={len(self._files)})"
+
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """One pass over the data in order: values (B, D) in float64, NaN missing; weights (B,).
+
+        A batch is the same wherever the files and their row groups end.
+
+        Raises:
+            ValueError: if a file was changed or is damaged, a number is infinite or beyond 1e150,
+                or a weight is negative or missing; at the end, if all weights are zero.
+            OSError: if a file is no longer there.
+        """
+        weighty = False
+        block, filled = self._block(min(self.batch_rows, self.rows)), 0
+        for file in self._files:
+            for start, part in self._parts(file, None):
+                used = 0
+                while used < len(part):
+                    step = min(len(part) - used, len(block) - filled)
+                    block[filled : filled + step] = part[used : used + step]
+                    used, filled = used + step, filled + step
+                    if filled == len(block):
+                        yield self._split(block)
+                        weighty = weighty or bool(block[:, -1].any())
+                        left = self.rows - start - used
+                        block, filled = self._block(min(self.batch_rows, left)), 0
+        if self.weights is not None and not weighty:
+            raise ValueError(
+                f"The column {self.weights!r} should have a weight above zero, but all are 0: "
+                "raise one, or pass weights=None."
+            )
+
+    def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """The rows of the given numbers, counted over all files: values (n, D) and weights (n,).
+
+        Only the row groups that have some of them are read.
+
+        Args:
+            indices: sorted whole numbers from 0 to ``rows`` - 1; repeats are allowed.
+
+        Raises:
+            ValueError: as for ``batches``, or if ``indices`` is not as said.
+            OSError: if a file is no longer there.
+        """
+        wanted = np.asarray(indices)
+        whole = wanted.ndim == 1 and (wanted.dtype.kind in "iu" or wanted.size == 0)
+        if not whole or (wanted[1:] < wanted[:-1]).any():
+            raise ValueError(
+                "indices should be a sorted 1-dimensional array of integers, but is not: pass "
+                "numpy.sort(indices)."
+            )
+        if wanted.size and not (wanted[0] >= 0 and wanted[-1] < self.rows):
+            wrong = wanted[0] if wanted[0] < 0 else wanted[-1]
+            raise ValueError(
+                f"indices should be from 0 to {self.rows - 1}, but one is {wrong}: count the rows "
+                "over all files from 0."
+            )
+        taken = self._block(len(wanted))
+        for file in self._files:
+            first, last = np.searchsorted(wanted, (file.start, file.start + file.rows))
+            if first == last:
+                continue
+            for start, part in self._parts(file, wanted[first:last]):
+                low, high = np.searchsorted(wanted, (start, start + len(part)))
+                taken[low:high] = part[wanted[low:high].astype(np.int64) - start]
+        return self._split(taken)
+
+    def _block(self, rows: int) -> np.ndarray:
+        return np.empty((rows, len(self.columns) + (self.weights is not None)))
+
+    def _split(self, block: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        if self.weights is None:
+            return block, None
+        return np.ascontiguousarray(block[:, :-1]), block[:, -1].copy()
+
+    def _parts(self, file: _File, wanted: np.ndarray | None) -> Iterator[tuple[int, np.ndarray]]:
+        """Parts of a file in order, each with the number of its first row, weights last."""
+        names = [*self.columns, *([] if self.weights is None else [self.weights])]
+        with _opened(file.path) as source:
+            _require_unchanged(file, source.metadata.num_rows)
+            start = file.start
+            for group in range(source.metadata.num_row_groups):
+                end = start + source.metadata.row_group(group).num_rows
+                if wanted is None or np.diff(np.searchsorted(wanted, (start, end)))[0]:
+                    for batch in source.iter_batches(self.batch_rows, [group], names):
+                        yield start, self._checked(batch, names, file, start)
+                        start += batch.num_rows
+                start = end
+        _release_memory()
+
+    def _checked(self, batch: Any, names: list[str], file: _File, start: int) -> np.ndarray:
+        import pyarrow as pa
+
+        place = f"the Parquet file {file.path!r}"
+        source = open_table(pa.Table.from_batches([batch]), place)
+        cells = read_columns(source, place, names)
+        values = np.stack(
+            [
+                c.numbers(f"column {name!r} of {place}")
+                for name, c in zip(names, cells, strict=True)
+            ],
+            axis=1,
+            dtype=np.float64,
+        )
+        # Not the spread: a batch may lack what makes the column wide.
+        check_values(values[:, : len(self.columns)], self.columns, place, smallest=0.0, start=start)
+        if self.weights is not None:
+            check_weights(values[:, -1], f"column {self.weights!r} of {place}", start)
+        return values
+
+
+def parquet(
+    path: Path | Sequence[Path],
+    *,
+    columns: Sequence[str] | None = None,
+    weights: str | None = None,
+    batch_rows: int = 65536,
+) -> ParquetRows:
+    """Open Parquet files as one table larger than memory; only their metadata is read here.
+
+    Args:
+        path: a file, a folder (its files in the order of their paths, also those of folders inside;
+            names that start with . or _ are passed over), or several paths.
+        columns: the columns of numbers to read, in this order; by default all but the weights.
+        weights: the column with the weights of the rows, if there is one.
+        batch_rows: how many rows a batch has.
+
+    Raises:
+        ValueError: if there is no such column or it holds no numbers, there are no rows, or a file
+            is damaged.
+        OSError: if a path does not exist or cannot be read.
+    """
+    if isinstance(batch_rows, bool) or not isinstance(batch_rows, int) or batch_rows < 1:
+        raise ValueError(f"batch_rows should be an integer from 1 up, but is {batch_rows!r}.")
+    if isinstance(columns, str):
+        raise TypeError(f"columns should be a list of names, but is a text: pass [{columns!r}].")
+    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    files: list[_File] = []
+    names: list[str] | None = None if columns is None else list(columns)
+    for name in [found for part in paths for found in _found(os.fsdecode(part))]:
+        status = os.stat(name)
+        with _opened(name) as source:
+            schema, rows = source.schema_arrow, source.metadata.num_rows
+        if names is None:
+            names = [column for column in schema.names if column != weights]
+        _require_columns(schema, names, weights, name)
+        start = files[-1].start + files[-1].rows if files else 0
+        files.append(_File(name, start, rows, status.st_size, status.st_mtime_ns))
+    if not files or files[-1].start + files[-1].rows == 0:
+        raise ValueError(
+            f"path should lead to Parquet files with rows, but {path!r} has none: check the path."
+        )
+    return ParquetRows(files, names or (), weights, batch_rows)
+
+
+def _found(path: str) -> list[str]:
+    if not os.path.isdir(path):
+        return [path]
+    files = [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(path)
+        for name in names
+        if name.endswith(_SUFFIXES) and not name.startswith((".", "_"))
+    ]
+    return sorted(files)
+
+
+@contextmanager
+def _opened(path: str) -> Iterator["ParquetFile"]:
+    """The open file; what pyarrow raises while it is read becomes one sentence."""
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetFile
+
+    # Python's own error names the path and says why.
+    open(path, "rb").close()
+    try:
+        with ParquetFile(
+            path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
+        ) as source:
+            yield source
+    except (pa.ArrowException, OSError) as error:
+        raise ValueError(
+            f"{path!r} is damaged or is no Parquet file: restore it from a copy, or write it again."
+        ) from error
+
+
+def _require_unchanged(file: _File, rows: int) -> None:
+    status = os.stat(file.path)
+    if (status.st_size, status.st_mtime_ns, rows) != (file.size, file.modified, file.rows):
+        raise ValueError(
+            f"{file.path!r} was changed after it was opened: call latentia.data.parquet again."
+        )
+
+
+def _require_columns(schema: Any, names: list[str], weights: str | None, path: str) -> None:
+    import pyarrow.types as kinds
+
+    needed = names if weights is None else [*names, weights]
+    if not names or len(set(needed)) < len(needed):
+        raise ValueError(
+            f"columns should name at least one column, each once and none of them the weights, but "
+            f"are {names}: choose among {schema.names}."
+        )
+    numeric = (kinds.is_integer, kinds.is_floating, kinds.is_boolean, kinds.is_decimal)
+    for name in needed:
+        found = schema.get_all_field_indices(name)
+        if len(found) != 1:
+            raise ValueError(
+                f"{path!r} should have one column {name!r}, but has {len(found)}: choose among "
+                f"{schema.names}."
+            )
+        kind = schema.field(found[0]).type
+        if not kinds.is_null(kind) and not any(is_kind(kind) for is_kind in numeric):
+            raise ValueError(
+                f"{path!r} should hold numbers, but column {name!r} holds {kind}: leave it out "
+                "with columns=[...]."
+            )
+    return
+
+
+def _release_memory() -> None:
+    import pyarrow as pa
+
+    pa.default_memory_pool().release_unused()

@@ -1,0 +1,13 @@
+"""Distributions p(x): one family in each file, and the contract in ``interface``."""
+
+from .bernoulli import Bernoulli as Bernoulli
+from .categorical import Categorical as Categorical
+from .gaussian import Gaussian as Gaussian
+from .independent_gaussian import DiagonalGaussian as DiagonalGaussian
+from .independent_gaussian import SphericalGaussian as SphericalGaussian
+from .interface import AbstractDistribution as AbstractDistribution
+from .interface import AbstractExponentialFamily as AbstractExponentialFamily
+from .interface import AbstractFamily as AbstractFamily
+from .interface import Limits as Limits
+from .poisson import Poisson as Poisson
+from .product import Product as Product

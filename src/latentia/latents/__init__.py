@@ -1,0 +1,14 @@
+"""Latent structures p(z): one in each file, and the contract in ``interface``."""
+
+from .branching import Branching as Branching
+from .branching import BranchMoments as BranchMoments
+from .branching import BranchPosterior as BranchPosterior
+from .discrete import Discrete as Discrete
+from .discrete import DiscretePosterior as DiscretePosterior
+from .gaussian import GaussianLatent as GaussianLatent
+from .gaussian import GaussianMoments as GaussianMoments
+from .gaussian import GaussianPosterior as GaussianPosterior
+from .interface import AbstractConjugatePrior as AbstractConjugatePrior
+from .interface import AbstractLabelledPrior as AbstractLabelledPrior
+from .interface import AbstractPosterior as AbstractPosterior
+from .interface import AbstractPrior as AbstractPrior

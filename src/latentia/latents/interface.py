@@ -1,0 +1,127 @@
+"""What a latent structure p(z) has to offer.
+
+The prior owns the algorithm, since the algorithm follows the structure: a likelihood states its
+evidence as a potential, and the prior turns it into a posterior.
+"""
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Float, Int
+
+from latentia.potentials import AbstractPotential
+from latentia.typing import Key, Moments, Scalar, Statistics, Weights
+from latentia.verdict import Exactness
+
+
+class AbstractPrior(eqx.Module):
+    """A distribution of one latent variable, of whatever structure."""
+
+    @abstractmethod
+    def sample(self, key: Key) -> Any:
+        """Draw one z."""
+
+    @abstractmethod
+    def log_prob(self, z: Any) -> Scalar:
+        """The log density or log probability of one z."""
+
+
+class AbstractPosterior(eqx.Module):
+    """p(z|x): what is known of one z after one x was seen."""
+
+    log_evidence: eqx.AbstractVar[jax.Array]
+
+    @property
+    @abstractmethod
+    def exactness(self) -> Exactness:
+        """Whether the numbers are exact, and if not, what they are."""
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """The algorithm that made it."""
+
+    @property
+    @abstractmethod
+    def moments(self) -> Moments:
+        """The expectations of z that learning needs."""
+
+    @abstractmethod
+    def mode(self) -> Any:
+        """The most probable z: the mode of the joint density too."""
+
+    @abstractmethod
+    def sample(self, key: Key) -> Any:
+        """Draw one z."""
+
+    @abstractmethod
+    def log_prob(self, z: Any) -> Scalar:
+        """The log posterior density or probability of one z."""
+
+
+class AbstractConjugatePrior(AbstractPrior):
+    """A prior that can be conditioned exactly on the potentials that it accepts."""
+
+    @property
+    @abstractmethod
+    def algorithm(self) -> str:
+        """What ``condition`` does, in the words of the field."""
+
+    @abstractmethod
+    def accepts(self, potential: AbstractPotential) -> bool:
+        """Whether ``condition`` can take potentials of this structure (shapes are enough)."""
+
+    @abstractmethod
+    def condition(self, potential: AbstractPotential) -> AbstractPosterior:
+        """The posterior, by Bayes' rule."""
+
+    @abstractmethod
+    def uninformed(self, moments: Moments) -> Any:
+        """How far the moments say less than they could, in nats for each datum: the entropy of the
+        discrete part of z, which the integrated completed likelihood counts as a loss."""
+
+    @abstractmethod
+    def statistics(self, moments: Moments, weight: Weights) -> Statistics:
+        """Weighted totals of the moments of N data, which add."""
+
+    @abstractmethod
+    def maximize(self, statistics: Statistics) -> Self:
+        """The prior with the highest expected log density."""
+
+    @abstractmethod
+    def imagine(self, other: Self, weight: Scalar) -> Statistics:
+        """The statistics expected from ``weight`` latent variables of ``other``."""
+
+    @abstractmethod
+    def expected_log_prob(self, other: Self) -> Scalar:
+        """The mean log density of this prior under ``other``, up to a constant of ``other``."""
+
+    @abstractmethod
+    def begin(self, assignment: Float[Array, "N K"], weight: Weights) -> Self:
+        """A first prior, from a first assignment of the data to states."""
+
+    @abstractmethod
+    def reorder(self, order: Int[Array, "K"]) -> Self:
+        """The same prior with its states renumbered: new state i is old state ``order[i]``."""
+
+    @abstractmethod
+    def shares(self) -> Float[Array, "K"]:
+        """The probability of each state; one number, 1, if there are no states."""
+
+    @abstractmethod
+    def degrees_of_freedom(self) -> int:
+        """How many free parameters it has."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it is, in a few words."""
+
+
+class AbstractLabelledPrior(AbstractConjugatePrior):
+    """A prior over states, some of which may be known."""
+
+    @abstractmethod
+    def label(self, potential: AbstractPotential, code: Int[Array, ""]) -> AbstractPotential:
+        """The potential and the knowledge that the state is ``code``; -1 is no knowledge."""

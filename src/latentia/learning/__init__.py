@@ -1,0 +1,1 @@
+"""Learning: fitting the parameters of a model to data."""

@@ -1,0 +1,141 @@
+"""What a likelihood p(x|z) has to offer.
+
+It knows nothing of algorithms: it states what x says about z as a potential, in the language of the
+priors that it fits.
+"""
+
+from abc import abstractmethod
+from typing import Any, Protocol, Self
+
+import equinox as eqx
+import jax
+from jaxtyping import Array, Bool, Float, Int
+
+from latentia.distributions import Limits
+from latentia.potentials import AbstractPotential
+from latentia.typing import Datum, Form, Key, Moments, Rows, Scalar, Statistics, Weights
+
+
+class AbstractLikelihood(eqx.Module):
+    """The distribution of one x given one z."""
+
+    @abstractmethod
+    def sample(self, key: Key, z: Any) -> Datum:
+        """Draw one x."""
+
+    @abstractmethod
+    def log_prob(self, x: Datum, z: Any) -> Scalar:
+        """The log density or log probability of one x, with missing entries integrated out."""
+
+
+class AbstractConjugateLikelihood(AbstractLikelihood):
+    """A likelihood that some prior can be conditioned on exactly."""
+
+    @abstractmethod
+    def potential(self, x: Datum) -> AbstractPotential:
+        """log p(x|z) as a function of z; a missing x says nothing."""
+
+
+class Prepared(Protocol):
+    """A likelihood as the E-step needs it."""
+
+    def potential(self, x: Datum) -> AbstractPotential:
+        """As that of the likelihood."""
+        ...
+
+    def statistics(self, x: Rows, moments: Moments, weight: Weights) -> Statistics:
+        """As those of the likelihood."""
+        ...
+
+
+class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
+    """A likelihood that EM can learn."""
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """D, the number of columns."""
+
+    @property
+    @abstractmethod
+    def states(self) -> int:
+        """K, the number of states that it tells apart; 1 if z has none."""
+
+    @property
+    @abstractmethod
+    def quadratic(self) -> bool:
+        """Whether log p(x) is quadratic in x, so that data enter by their mean and covariance."""
+
+    @abstractmethod
+    def prepare(self, form: Form) -> Prepared:
+        """The likelihood made quick on many data, by factoring once what does not depend on them."""
+
+    @abstractmethod
+    def safe_products(self, radius: Scalar, missing: bool) -> Bool[Array, ""]:
+        """Whether ``Form.PRODUCTS`` is possible and exact enough for data within ``radius``."""
+
+    @abstractmethod
+    def statistics(self, x: Rows, moments: Moments, weight: Weights) -> Statistics:
+        """Weighted totals over N data and the posterior moments of their z, which add.
+
+        They may be relative to the parameters of this very likelihood.
+        """
+
+    @abstractmethod
+    def maximize(self, statistics: Statistics, limits: Limits) -> Self:
+        """The likelihood with the highest expected log-likelihood, from its own statistics."""
+
+    @abstractmethod
+    def imagine(self, other: Self, weight: Scalar, shares: Float[Array, "K"]) -> Statistics:
+        """The statistics expected from ``weight`` data of ``other``, whose states have ``shares``."""
+
+    @abstractmethod
+    def expected_log_prob(self, other: Self, shares: Float[Array, "K"]) -> Scalar:
+        """The mean complete-data log-likelihood under ``other``, up to a constant of ``other``."""
+
+    @abstractmethod
+    def begin(
+        self, x: Rows, assignment: Float[Array, "N K"], weight: Weights, limits: Limits, key: Key
+    ) -> Self:
+        """A first likelihood, from a first assignment of data to states, and chance where needed."""
+
+    @abstractmethod
+    def embed(self, x: Rows) -> Float[Array, "N E"]:
+        """The data as points whose Euclidean distances mean something."""
+
+    @abstractmethod
+    def units(self, centre: Datum, spread: Datum) -> tuple[Datum, Datum]:
+        """The centre and scale in which it may be fitted, given those of the data."""
+
+    @abstractmethod
+    def affine(self, centre: Datum, scale: Datum) -> Self:
+        """The likelihood of ``centre + scale * x``, for what ``units`` allows."""
+
+    @abstractmethod
+    def degenerate(self, limits: Limits) -> Bool[Array, "K"]:
+        """Which states have shrunk to the smallest variance allowed."""
+
+    @abstractmethod
+    def order_keys(self) -> Float[Array, "K Q"]:
+        """What states of equal weight are ordered by, the first column first."""
+
+    @abstractmethod
+    def reorder(self, order: Int[Array, "K"]) -> Self:
+        """The same likelihood with its states renumbered: new state i is old ``order[i]``."""
+
+    @abstractmethod
+    def canonical(self) -> Self:
+        """The same likelihood in the one form, of several that are equally good, that is reported."""
+
+    @abstractmethod
+    def degrees_of_freedom(self, states: int) -> int:
+        """How many free parameters ``states`` such likelihoods have together."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it is, in a few words."""
+
+
+def take(stacked: Any, index: Any) -> Any:
+    """Entry ``index`` of the leading axis of every array."""
+    return jax.tree.map(lambda leaf: leaf[index], stacked)

@@ -1,0 +1,266 @@
+"""One distribution, or one likelihood, for each state."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentia.distributions import AbstractExponentialFamily, AbstractFamily, Limits
+from latentia.potentials import BranchPotential, DiscretePotential
+from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
+
+from .interface import AbstractLearnableLikelihood, Prepared, take
+
+
+class SwitchTotals(NamedTuple):
+    """The weight of each state, ``[K]``, and the statistics of each, stacked."""
+
+    count: jax.Array
+    states: Any
+
+
+class Switch(AbstractLearnableLikelihood):
+    """The state says which distribution x comes from.
+
+    With distributions, z is the state: ``Switch(Gaussian(dim=2), 3)`` for a mixture. With
+    likelihoods, z is a pair of the state and the latent variable of that state's likelihood:
+    ``Switch(LinearGaussian(dim=9, latent_dim=2), 3)`` under a ``Branching`` prior.
+
+    Args:
+        parts: a family or a likelihood; or a sequence of K of them of one kind; or one whose
+            parameters have a leading axis of K.
+        count: K, if ``parts`` is a single one to be repeated.
+    """
+
+    parts: Any
+
+    def __init__(self, parts: Any, count: int | None = None) -> None:
+        if isinstance(parts, Sequence):
+            parts = jax.tree.map(lambda *leaves: _stack(leaves), *_alike(parts))
+        elif count is not None:
+            if count < 1:
+                raise ValueError(f"count of Switch should be at least 1 state, but is {count}.")
+            parts = jax.tree.map(lambda leaf: _stack([leaf] * count), parts)
+        if not isinstance(parts, AbstractFamily | AbstractLearnableLikelihood):
+            raise TypeError(
+                f"parts of Switch should be distributions or likelihoods, but is {parts!r}: write "
+                "Switch(Gaussian(dim=2), 3), for instance."
+            )
+        self.parts = parts
+
+    @property
+    def _plain(self) -> bool:
+        """Whether the parts are distributions, so that z is the state alone."""
+        return isinstance(self.parts, AbstractFamily)
+
+    @property
+    def dim(self) -> int:
+        return self.parts.dim
+
+    @property
+    def states(self) -> int:
+        return jax.tree.leaves(self.parts)[0].shape[0]
+
+    @property
+    def quadratic(self) -> bool:
+        return False
+
+    def _each(self, ask: Any, *stacked: Any) -> Any:
+        """``ask`` of every part, with its share of what is stacked."""
+        return jax.vmap(ask)(self.parts, *stacked)
+
+    def sample(self, key: Key, z: Any) -> Datum:
+        if self._plain:
+            return take(self.parts, z).sample(key)
+        state, inner = z
+        return take(self.parts, state).sample(key, inner)
+
+    def log_prob(self, x: Datum, z: Any) -> Scalar:
+        if self._plain:
+            return take(self.parts, z).log_prob(x)
+        state, inner = z
+        return take(self.parts, state).log_prob(x, inner)
+
+    def potential(self, x: Datum) -> DiscretePotential | BranchPotential:
+        return _potential(self._plain, self.parts, x)
+
+    def prepare(self, form: Form) -> Prepared:
+        if form is Form.PRODUCTS and isinstance(self.parts, AbstractExponentialFamily):
+            centre = jnp.zeros(self.dim, jax.tree.leaves(self.parts)[0].dtype)
+            naturals = jax.vmap(lambda part: part.natural(centre))(self.parts)
+            return _Products(self, naturals, centre)
+        return _Prepared(self._each(lambda part: part.prepare(form)), self._plain)
+
+    def safe_products(self, radius: Scalar, missing: bool) -> jax.Array:
+        if not isinstance(self.parts, AbstractExponentialFamily):
+            return jnp.array(False)
+        return jnp.all(self._each(lambda part: part.safe_products(radius, missing)))
+
+    def statistics(self, x: Rows, moments: Any, weight: Weights) -> SwitchTotals:
+        return _statistics(self._plain, self.parts, x, moments, weight)
+
+    def maximize(self, statistics: SwitchTotals, limits: Limits) -> Self:
+        found = self.parts.maximize(statistics.states, limits)
+        # A state without data keeps what it last had.
+        some = statistics.count > 0
+        kept = jax.tree.map(
+            lambda new, old: jnp.where(some.reshape(-1, *[1] * (new.ndim - 1)), new, old),
+            found,
+            self.parts,
+        )
+        return type(self)(kept)
+
+    def imagine(self, other: Self, weight: Scalar, shares: jax.Array) -> SwitchTotals:
+        count = weight * shares
+        if self._plain:
+            states = self._each(lambda mine, theirs, w: mine.imagine(theirs, w), other.parts, count)
+        else:
+            one = jnp.ones(1, count.dtype)
+            states = self._each(
+                lambda mine, theirs, w: mine.imagine(theirs, w, one), other.parts, count
+            )
+        return SwitchTotals(count, states)
+
+    def expected_log_prob(self, other: Self, shares: jax.Array) -> Scalar:
+        if self._plain:
+            each = self._each(lambda mine, theirs: mine.expected_log_prob(theirs), other.parts)
+        else:
+            one = jnp.ones(1, shares.dtype)
+            each = self._each(lambda mine, theirs: mine.expected_log_prob(theirs, one), other.parts)
+        return shares @ each
+
+    def begin(
+        self, x: Rows, assignment: jax.Array, weight: Weights, limits: Limits, key: Key
+    ) -> Self:
+        if not self._plain:
+            keys = jax.random.split(key, self.states)
+            first = self._each(
+                lambda part, a, k: part.begin(x, a[:, None], weight, limits, k), assignment.T, keys
+            )
+            return type(self)(first)
+        pooled = take(self.parts, 0).guess(x, weight)
+        first = Switch(jax.tree.map(lambda leaf: jnp.stack([leaf] * self.states), pooled))
+        # Twice: the moments of the second pass are about each state's own mean.
+        for _ in range(2):
+            totals = first.statistics(x, assignment, weight)
+            first = first.maximize(totals, limits)
+        return type(self)(first.parts)
+
+    def embed(self, x: Rows) -> jax.Array:
+        return take(self.parts, 0).embed(x)
+
+    def units(self, centre: Datum, spread: Datum) -> tuple[Datum, Datum]:
+        return take(self.parts, 0).units(centre, spread)
+
+    def affine(self, centre: Datum, scale: Datum) -> Self:
+        return type(self)(self._each(lambda part: part.affine(centre, scale)))
+
+    def degenerate(self, limits: Limits) -> jax.Array:
+        if self._plain:
+            return self.parts.degenerate(limits)
+        return self._each(lambda part: part.degenerate(limits)[0])
+
+    def order_keys(self) -> jax.Array:
+        leaves = [leaf.reshape(self.states, -1) for leaf in jax.tree.leaves(self.parts)]
+        return jnp.concatenate(leaves, axis=1)
+
+    def reorder(self, order: jax.Array) -> Self:
+        return type(self)(take(self.parts, order))
+
+    def canonical(self) -> Self:
+        return self if self._plain else type(self)(self._each(lambda part: part.canonical()))
+
+    def degrees_of_freedom(self, states: int) -> int:
+        return take(self.parts, 0).degrees_of_freedom(self.states * states)
+
+    def describe(self) -> str:
+        part = take(self.parts, 0)
+        if not self._plain:
+            return f"Switch of {self.states}, each {part.describe()}"
+        size = f"{self.dim} column{'s' if self.dim > 1 else ''}"
+        return f"Switch of {self.states} {_name(part)} in {size}"
+
+
+class _Prepared(eqx.Module):
+    """A switch of prepared parts."""
+
+    parts: Any
+    plain: bool = eqx.field(static=True)
+
+    def potential(self, x: Datum) -> DiscretePotential | BranchPotential:
+        return _potential(self.plain, self.parts, x)
+
+    def statistics(self, x: Rows, moments: Any, weight: Weights) -> SwitchTotals:
+        return _statistics(self.plain, self.parts, x, moments, weight)
+
+
+class _Products(eqx.Module):
+    """A switch of exponential families as two matrix products, one for each step of EM."""
+
+    switch: Switch
+    naturals: jax.Array
+    centre: jax.Array
+
+    def _features(self, x: Datum) -> jax.Array:
+        return take(self.switch.parts, 0).features(x, self.centre)
+
+    def potential(self, x: Datum) -> DiscretePotential:
+        logits = self.naturals @ self._features(x)
+        # Stand-ins for minus infinity, which a product must not meet, become minus infinity.
+        logits = jnp.where(logits < -1e25, -jnp.inf, logits)
+        return DiscretePotential(logits + take(self.switch.parts, 0).base(x))
+
+    def statistics(self, x: Rows, moments: jax.Array, weight: Weights) -> SwitchTotals:
+        shared = moments * weight[:, None]
+        totals = shared.T @ jax.vmap(self._features)(x)
+        states = jax.vmap(lambda part, total: part.statistics_of(total, self.centre))(
+            self.switch.parts, totals
+        )
+        return SwitchTotals(jnp.sum(shared, axis=0), states)
+
+
+def _potential(plain: bool, parts: Any, x: Datum) -> DiscretePotential | BranchPotential:
+    if plain:
+        return DiscretePotential(jax.vmap(lambda part: part.log_prob(x))(parts))
+    inner = jax.vmap(lambda part: part.potential(x))(parts)
+    count = jax.tree.leaves(inner)[0].shape[0]
+    return BranchPotential(inner, jnp.zeros(count, x.dtype))
+
+
+def _statistics(plain: bool, parts: Any, x: Rows, moments: Any, weight: Weights) -> SwitchTotals:
+    if plain:
+        shared = moments * weight[:, None]
+        states = jax.vmap(lambda part, w: part.statistics(x, w), (0, 1))(parts, shared)
+    else:
+        shared = moments.branch * weight[:, None]
+        states = jax.vmap(lambda part, inner, w: part.statistics(x, inner, w), (0, 1, 1))(
+            parts, moments.inner, shared
+        )
+    return SwitchTotals(jnp.sum(shared, axis=0), states)
+
+
+def _alike(parts: Sequence[Any]) -> Sequence[Any]:
+    shapes = {str(jax.tree.map(np.shape, part)) for part in parts}
+    structures = {jax.tree.structure(part) for part in parts}
+    if len(shapes) != 1 or len(structures) != 1:
+        raise ValueError(
+            "parts of Switch should be one or more of the same kind and size, but "
+            f"{len(parts)} were given of {len(shapes)} kinds: use Product for columns of different "
+            "kinds."
+        )
+    return parts
+
+
+def _stack(leaves: Sequence[Any]) -> Any:
+    if any(isinstance(leaf, jax.Array) for leaf in leaves):
+        return jnp.stack(leaves)
+    return np.stack(leaves)
+
+
+def _name(part: Any) -> str:
+    if hasattr(part, "parts"):
+        return f"Product({', '.join(_name(inner) for inner in part.parts)})"
+    return type(part).__name__

@@ -1,0 +1,92 @@
+"""A latent variable model is a pair: p(x, z) = p(z) p(x|z)."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from latentia.latents import AbstractConjugatePrior, AbstractPrior
+from latentia.likelihoods import AbstractConjugateLikelihood, AbstractLikelihood
+from latentia.typing import Datum, Key, Scalar
+
+
+class LatentVariableModel(eqx.Module):
+    """p(x, z) = p(z) p(x|z).
+
+    Args:
+        prior: p(z), such as ``Discrete(3)`` or ``GaussianLatent(dim=2)``.
+        likelihood: p(x|z), such as ``Switch(Gaussian(dim=4), 3)``.
+
+    Raises:
+        ValueError: if the prior cannot take the evidence that the likelihood gives.
+    """
+
+    prior: AbstractPrior
+    likelihood: AbstractLikelihood
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.prior, AbstractPrior):
+            raise TypeError(
+                f"prior should be a latent structure, but is {self.prior!r}: write Discrete(3) or "
+                "GaussianLatent(dim=2), for instance."
+            )
+        if not isinstance(self.likelihood, AbstractLikelihood):
+            raise TypeError(
+                f"likelihood should be a likelihood, but is {self.likelihood!r}: put distributions "
+                "into a Switch, for instance Switch(Gaussian(dim=4), 3)."
+            )
+        if self.conjugate or not isinstance(self.prior, AbstractConjugatePrior):
+            return
+        raise ValueError(
+            f"The prior ({self.prior.describe()}) and the likelihood "  # pyright: ignore
+            f"({self.likelihood.describe()}) do not fit: the likelihood speaks of "  # pyright: ignore
+            f"{_sketch(self.likelihood)}, so give both the same states and latent dimensions."
+        )
+
+    @property
+    def conjugate(self) -> bool:
+        """Whether inference is exact: read from the shapes of the parts, nothing is computed."""
+        if not isinstance(self.prior, AbstractConjugatePrior):
+            return False
+        if not isinstance(self.likelihood, AbstractConjugateLikelihood):
+            return False
+        return self.prior.accepts(_evidence(self.likelihood))
+
+    def sample(self, key: Key) -> tuple[Any, Datum]:
+        """Draw one pair: z from the prior, then x given z."""
+        first, second = jax.random.split(key)
+        z = self.prior.sample(first)
+        return z, self.likelihood.sample(second, z)
+
+    def log_joint(self, x: Datum, z: Any) -> Scalar:
+        """log p(x, z) of one pair."""
+        return self.prior.log_prob(z) + self.likelihood.log_prob(x, z)
+
+    def __repr__(self) -> str:
+        if not isinstance(self.prior, AbstractConjugatePrior):
+            return eqx.tree_pformat(self)
+        way = f"{self.prior.algorithm} (exact)"
+        lines = [
+            ("p(z)", self.prior.describe()),
+            ("p(x|z)", self.likelihood.describe()),  # pyright: ignore
+            ("sample", "z from the prior, then x given z"),
+            ("infer", way),
+            ("map_estimate", f"{way}, then its mode"),
+            ("score", f"{way}, summed or integrated over z"),
+            ("fit", "EM to maximum likelihood"),
+        ]
+        body = "\n".join(f"  {name:<13}{text}" for name, text in lines)
+        return f"LatentVariableModel: p(x, z) = p(z) p(x|z)\n{body}"
+
+
+def _evidence(likelihood: Any) -> Any:
+    dtype = jax.tree.leaves(likelihood)[0].dtype
+    datum = jax.ShapeDtypeStruct((likelihood.dim,), dtype)
+    return jax.eval_shape(lambda part, x: part.potential(x), likelihood, datum)
+
+
+def _sketch(likelihood: Any) -> str:
+    evidence = _evidence(likelihood)
+    shapes = [str(tuple(jnp.shape(leaf))) for leaf in jax.tree.leaves(evidence)]
+    return f"a {type(evidence).__name__} of shapes {', '.join(shapes)}"
