@@ -16,6 +16,7 @@ Path: TypeAlias = str | os.PathLike[str]
 
 # Unbuffered, pyarrow fetches whole row groups; with its pre-buffer, the whole file stays in memory.
 _BUFFER = 2**18
+_PANDAS_INDEX = "__index_level_"
 _SUFFIXES = (".parquet", ".parq", ".pq")
 
 
@@ -43,11 +44,7 @@ class ParquetRows:
     """
 
     def __init__(
-        self,
-        files: Sequence[_File],
-        columns: Sequence[str],
-        weights: str | None,
-        batch_rows: int,
+        self, files: Sequence[_File], columns: Sequence[str], weights: str | None, batch_rows: int
     ) -> None:
         self.rows = sum(file.rows for file in files)
         self.columns = tuple(columns)
@@ -78,8 +75,9 @@ class ParquetRows:
                     block[filled : filled + step] = part[used : used + step]
                     used, filled = used + step, filled + step
                     if filled == len(block):
-                        yield self._split(block)
                         weighty = weighty or bool(block[:, -1].any())
+                        yield self._split(block)
+                        # A new one, since the last now belongs to the caller.
                         left = self.rows - start - used
                         block, filled = self._block(min(self.batch_rows, left)), 0
         if self.weights is not None and not weighty:
@@ -136,15 +134,15 @@ class ParquetRows:
         names = [*self.columns, *([] if self.weights is None else [self.weights])]
         with _opened(file.path) as source:
             _require_unchanged(file, source.metadata.num_rows)
-            start = file.start
-            for group in range(source.metadata.num_row_groups):
-                end = start + source.metadata.row_group(group).num_rows
-                if wanted is None or np.diff(np.searchsorted(wanted, (start, end)))[0]:
-                    for batch in source.iter_batches(self.batch_rows, [group], names):
-                        yield start, self._checked(batch, names, file, start)
-                        start += batch.num_rows
-                start = end
-        _release_memory()
+            for start, end, groups in _spans(source.metadata, file.start, wanted):
+                for batch in source.iter_batches(self.batch_rows, groups, names):
+                    # The metadata may be damaged, too.
+                    if start + batch.num_rows > end:
+                        raise _damaged(file.path)
+                    yield start, self._checked(batch, names, file, start)
+                    start += batch.num_rows
+                if start < end:
+                    raise _damaged(file.path)
 
     def _checked(self, batch: Any, names: list[str], file: _File, start: int) -> np.ndarray:
         import pyarrow as pa
@@ -179,7 +177,8 @@ def parquet(
     Args:
         path: a file, a folder (its files in the order of their paths, also those of folders inside;
             names that start with . or _ are passed over), or several paths.
-        columns: the columns of numbers to read, in this order; by default all but the weights.
+        columns: the columns of numbers to read, in this order; by default all but the weights
+            and an index of pandas.
         weights: the column with the weights of the rows, if there is one.
         batch_rows: how many rows a batch has.
 
@@ -192,7 +191,7 @@ def parquet(
         raise ValueError(f"batch_rows should be an integer from 1 up, but is {batch_rows!r}.")
     if isinstance(columns, str):
         raise TypeError(f"columns should be a list of names, but is a text: pass [{columns!r}].")
-    paths = [path] if isinstance(path, (str, os.PathLike)) else list(path)
+    paths = [path] if isinstance(path, (str, os.PathLike)) else path
     files: list[_File] = []
     names: list[str] | None = None if columns is None else list(columns)
     for name in [found for part in paths for found in _found(os.fsdecode(part))]:
@@ -200,7 +199,7 @@ def parquet(
         with _opened(name) as source:
             schema, rows = source.schema_arrow, source.metadata.num_rows
         if names is None:
-            names = [column for column in schema.names if column != weights]
+            names = [n for n in schema.names if n != weights and not n.startswith(_PANDAS_INDEX)]
         _require_columns(schema, names, weights, name)
         start = files[-1].start + files[-1].rows if files else 0
         files.append(_File(name, start, rows, status.st_size, status.st_mtime_ns))
@@ -213,13 +212,12 @@ def parquet(
 
 def _found(path: str) -> list[str]:
     if not os.path.isdir(path):
-        return [path]
-    files = [
-        os.path.join(folder, name)
-        for folder, _, names in os.walk(path)
-        for name in names
-        if name.endswith(_SUFFIXES) and not name.startswith((".", "_"))
-    ]
+        return [os.path.abspath(path)]
+    files: list[str] = []
+    for folder, inner, names in os.walk(os.path.abspath(path)):
+        inner[:] = [name for name in inner if not name.startswith((".", "_"))]
+        shown = [name for name in names if not name.startswith((".", "_"))]
+        files += [os.path.join(folder, name) for name in shown if name.endswith(_SUFFIXES)]
     return sorted(files)
 
 
@@ -236,10 +234,12 @@ def _opened(path: str) -> Iterator["ParquetFile"]:
             path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
         ) as source:
             yield source
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(
-            f"{path!r} is damaged or is no Parquet file: restore it from a copy, or write it again."
-        ) from error
+    except MemoryError:
+        raise
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _damaged(path) from error
+    finally:
+        pa.default_memory_pool().release_unused()
 
 
 def _require_unchanged(file: _File, rows: int) -> None:
@@ -273,10 +273,25 @@ def _require_columns(schema: Any, names: list[str], weights: str | None, path: s
                 f"{path!r} should hold numbers, but column {name!r} holds {kind}: leave it out "
                 "with columns=[...]."
             )
-    return
 
 
-def _release_memory() -> None:
-    import pyarrow as pa
+def _spans(
+    metadata: Any, start: int, wanted: np.ndarray | None
+) -> Iterator[tuple[int, int, list[int]]]:
+    """Row groups to read together, with their first row and the row after their last."""
+    groups = range(metadata.num_row_groups)
+    ends = np.cumsum([start, *(metadata.row_group(group).num_rows for group in groups)]).tolist()
+    if wanted is None:
+        # All at once, so that small row groups make large batches.
+        yield start, ends[-1], list(groups)
+        return
+    places = np.searchsorted(wanted, ends)
+    for group in groups:
+        if places[group] < places[group + 1]:
+            yield ends[group], ends[group + 1], [group]
 
-    pa.default_memory_pool().release_unused()
+
+def _damaged(path: str) -> ValueError:
+    return ValueError(
+        f"{path!r} is damaged or is no Parquet file: restore it from a copy, or write it again."
+    )

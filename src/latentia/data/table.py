@@ -74,7 +74,13 @@ def read_table(data: Any, *, argument: str = "data", dtype: DTypeLike | None = N
             [c.numbers(f"{column_name(names, j)} of {argument}") for j, c in columns], axis=1
         )
     narrow = values.dtype in (np.float16, np.float32)
-    target = np.dtype((np.float32 if narrow else np.float64) if dtype is None else dtype)
+    if dtype is None:
+        dtype = np.float32 if narrow else np.float64
+    target = np.dtype(dtype)
+    if target not in (np.float32, np.float64):
+        raise ValueError(
+            f"dtype should be float32 or float64, but is {target}: choose one of them."
+        )
     check_values(values, names, argument, largest=min(LARGEST, float(np.finfo(target).max)))
     return Table(np.asarray(values, dtype=target, order="C"), names)
 

@@ -63,6 +63,9 @@ class Bernoulli(AbstractExponentialFamily):
         found = ratio(statistics.ones, statistics.count, self.probabilities)
         return type(self)(jnp.clip(found, 0.0, 1.0))
 
+    def restrict(self, limits: Limits) -> Self:
+        return self
+
     def imagine(self, other: Self, weight: Scalar) -> BinaryTotals:
         return BinaryTotals(
             jnp.broadcast_to(weight, other.probabilities.shape), weight * other.probabilities

@@ -90,6 +90,9 @@ class Categorical(AbstractExponentialFamily):
         found = ratio(statistics, total, self.probabilities)
         return type(self)(found, levels=self.levels)
 
+    def restrict(self, limits: Limits) -> Self:
+        return self
+
     def imagine(self, other: Self, weight: Scalar) -> jax.Array:
         return weight * other.probabilities
 

@@ -80,8 +80,11 @@ class Gaussian(AbstractExponentialFamily):
             covariance = scatter / jnp.where(total > 0, total, 1.0)
         else:
             covariance = scatter / jnp.where(count > 0, count, 1.0)[..., None, None]
-        covariance = terms.limited(covariance, *limits)
+        covariance = terms.limited(terms.raised(covariance, limits.ridge), limits.floor)
         return self._like(mean, jnp.broadcast_to(covariance, self.covariance.shape))
+
+    def restrict(self, limits: Limits) -> Self:
+        return self._like(self.mean, terms.limited(self.covariance, limits.floor))
 
     def imagine(self, other: Self, weight: Scalar) -> GaussianTotals:
         return terms.imagined(self.mean, other.mean, other.covariance, weight)

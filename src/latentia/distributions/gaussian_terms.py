@@ -79,10 +79,14 @@ def mean_and_scatter(mean: jax.Array, totals: GaussianTotals) -> tuple[jax.Array
     return mean + shift, scatter
 
 
-def limited(covariance: jax.Array, floor: jax.Array, ridge: jax.Array) -> jax.Array:
-    """A covariance ``[..., D, D]`` with the ridge added and the floor kept."""
-    raised = covariance + jnp.eye(covariance.shape[-1], dtype=covariance.dtype) * ridge
-    symmetric = 0.5 * (raised + jnp.swapaxes(raised, -1, -2))
+def raised(covariance: jax.Array, ridge: jax.Array) -> jax.Array:
+    """A covariance ``[..., D, D]`` with the ridge added to its diagonal."""
+    return covariance + jnp.eye(covariance.shape[-1], dtype=covariance.dtype) * ridge
+
+
+def limited(covariance: jax.Array, floor: jax.Array) -> jax.Array:
+    """The nearest covariance ``[..., D, D]`` that keeps the floor; exactly symmetric."""
+    symmetric = 0.5 * (covariance + jnp.swapaxes(covariance, -1, -2))
     flat = symmetric.reshape(-1, *symmetric.shape[-2:])
     return jax.vmap(floor_spectrum, (0, None))(flat, floor).reshape(symmetric.shape)
 

@@ -124,6 +124,9 @@ class DiagonalGaussian(AbstractExponentialFamily):
         variances = ratio(scatter, statistics.count, self.variances - limits.ridge)
         return type(self)(mean, jnp.maximum(variances + limits.ridge, limits.floor))
 
+    def restrict(self, limits: Limits) -> Self:
+        return type(self)(self.mean, jnp.maximum(self.variances, limits.floor))
+
     def imagine(self, other: Self, weight: Scalar) -> ColumnTotals:
         return _imagined(self.mean, other, other.variances, weight)
 
@@ -218,6 +221,9 @@ class SphericalGaussian(AbstractExponentialFamily):
         variance = ratio(jnp.sum(scatter, axis=-1), count, self.variance)
         variance = variance + jnp.mean(limits.ridge)
         return type(self)(mean, jnp.maximum(variance, jnp.max(limits.floor)))
+
+    def restrict(self, limits: Limits) -> Self:
+        return type(self)(self.mean, jnp.maximum(self.variance, jnp.max(limits.floor)))
 
     def imagine(self, other: Self, weight: Scalar) -> ColumnTotals:
         return _imagined(self.mean, other, other._variances(), weight)

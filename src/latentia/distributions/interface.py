@@ -53,7 +53,7 @@ class AbstractFamily(AbstractDistribution):
     """A family of distributions that can be learned from weighted data.
 
     A family whose parameters have a leading axis of K is K distributions, one for each state.
-    ``maximize`` and ``degenerate`` are called on such a stack, so they are written for any leading
+    ``maximize``, ``restrict`` and ``degenerate`` are called on such a stack, so they are written for any leading
     axes; everything else is written for one distribution, and the library maps it over states.
     """
 
@@ -80,6 +80,10 @@ class AbstractFamily(AbstractDistribution):
     @abstractmethod
     def maximize(self, statistics: Statistics, limits: Limits) -> Self:
         """The family with the highest expected log-likelihood, from statistics that it collected."""
+
+    @abstractmethod
+    def restrict(self, limits: Limits) -> Self:
+        """The nearest distribution that keeps the floor, for parameters found otherwise."""
 
     @abstractmethod
     def imagine(self, other: Self, weight: Scalar) -> Statistics:

@@ -59,6 +59,9 @@ class Poisson(AbstractExponentialFamily):
     def maximize(self, statistics: CountTotals, limits: Limits) -> Self:
         return type(self)(ratio(statistics.total, statistics.count, self.rates))
 
+    def restrict(self, limits: Limits) -> Self:
+        return self
+
     def imagine(self, other: Self, weight: Scalar) -> CountTotals:
         return CountTotals(jnp.broadcast_to(weight, other.rates.shape), weight * other.rates)
 

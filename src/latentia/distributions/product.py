@@ -67,6 +67,10 @@ class Product(AbstractFamily):
     def _with(self, other: Self, ask: Callable[[Any, Any], Any]) -> list[Any]:
         return [ask(mine, theirs) for mine, theirs in zip(self.parts, other.parts, strict=True)]
 
+    def restrict(self, limits: Limits) -> Self:
+        pairs = zip(self.parts, self._limits(limits), strict=True)
+        return type(self)(*(part.restrict(limit) for part, limit in pairs))
+
     def imagine(self, other: Self, weight: Scalar) -> tuple[Any, ...]:
         return tuple(self._with(other, lambda mine, theirs: mine.imagine(theirs, weight)))
 

@@ -86,6 +86,10 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
         """The likelihood with the highest expected log-likelihood, from its own statistics."""
 
     @abstractmethod
+    def restrict(self, limits: Limits) -> Self:
+        """The nearest likelihood that keeps the floor, for parameters found otherwise."""
+
+    @abstractmethod
     def imagine(self, other: Self, weight: Scalar, shares: Float[Array, "K"]) -> Statistics:
         """The statistics expected from ``weight`` data of ``other``, whose states have ``shares``."""
 

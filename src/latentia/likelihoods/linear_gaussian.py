@@ -153,6 +153,10 @@ class LinearGaussian(AbstractLearnableLikelihood):
             jnp.maximum(noise + ridge, floor),
         )
 
+    def restrict(self, limits: Limits) -> Self:
+        floor = jnp.max(limits.floor) if self.isotropic else limits.floor
+        return self._like(self.loadings, self.bias, jnp.maximum(self.noise, floor))
+
     def imagine(self, other: Self, weight: Scalar, shares: jax.Array) -> RegressionTotals:
         change = jnp.concatenate(
             [other.loadings - self.loadings, (other.bias - self.bias)[:, None]], axis=-1

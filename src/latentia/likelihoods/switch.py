@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.distributions import AbstractExponentialFamily, AbstractFamily, Limits
+from latentia.distributions import AbstractExponentialFamily, AbstractFamily, Limits, Product
 from latentia.potentials import BranchPotential, DiscretePotential
 from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 
@@ -112,6 +112,11 @@ class Switch(AbstractLearnableLikelihood):
             self.parts,
         )
         return type(self)(kept)
+
+    def restrict(self, limits: Limits) -> Self:
+        if self._plain:
+            return type(self)(self.parts.restrict(limits))
+        return type(self)(self._each(lambda part: part.restrict(limits)))
 
     def imagine(self, other: Self, weight: Scalar, shares: jax.Array) -> SwitchTotals:
         count = weight * shares
@@ -261,6 +266,6 @@ def _stack(leaves: Sequence[Any]) -> Any:
 
 
 def _name(part: Any) -> str:
-    if hasattr(part, "parts"):
+    if isinstance(part, Product):
         return f"Product({', '.join(_name(inner) for inner in part.parts)})"
     return type(part).__name__

@@ -1,0 +1,206 @@
+"""Expectation maximisation: accelerated, guarded, and stopped by its distance to the limit.
+
+Dempster, Laird and Rubin 1977. One iteration is one pass over the data. The next point is an
+extrapolation of the last EM steps; where that lowers the objective it is dropped and a plain step,
+which cannot lower it, is made from the last good point.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from latentia.constraints import bind_vector, free_vector
+from latentia.distributions import Limits
+from latentia.model import LatentVariableModel
+
+from .acceleration import History, extrapolate, no_history, remember
+from .expectation import Totals, maximized
+from .interface import AbstractLearner
+from .status import Status
+from .stopping import Gains, after, gap, no_gains, tested
+
+
+class Problem(NamedTuple):
+    """What is maximised: the log-likelihood and the log prior, per unit of weight.
+
+    ``weight ()`` is the sum of the weights; ``tol ()`` the distance to the limit at which to stop;
+    ``reference`` a model whose ``strength ()`` imaginary data are added to the data (a conjugate
+    prior), or None.
+    """
+
+    limits: Limits
+    weight: Any
+    tol: Any
+    strength: Any
+    reference: Any
+
+
+class Progress(NamedTuple):
+    """Where an EM run stands: its last accepted model, and the candidate to evaluate next."""
+
+    model: Any
+    objective: jax.Array
+    image: Any
+    point: jax.Array
+    residual: jax.Array
+    candidate: Any
+    plain: jax.Array
+    history: History
+    gains: Gains
+    patience: jax.Array
+    steps: jax.Array
+    status: jax.Array
+
+
+class EM(AbstractLearner):
+    """Expectation maximisation.
+
+    Args:
+        max_iter: the largest number of passes over the data.
+        tol: the distance of the objective (log-likelihood per row) to its limit, as projected by
+            Aitken's process, at which to stop.
+        covariance_floor: the smallest variance allowed, relative to the variance of the data; 0 is
+            none. The likelihood of a mixture has no maximum without.
+        ridge: a number added to every estimated variance, in the units of the data (scikit-learn's
+            ``reg_covar``). It makes the iteration another than maximum likelihood.
+        pseudo_count: the weight of imaginary data for each state, distributed as all the data
+            together: a conjugate prior, which the objective includes.
+        memory: how many steps the acceleration remembers; 0 is plain EM.
+        n_init: how many starts; None is a portfolio by the kind of model.
+        start: "auto" for the portfolio and what is given, "given" for given parameters alone, or a
+            sequence of the kinds in ``latentia.learning.partitions``.
+    """
+
+    max_iter: int = eqx.field(static=True, default=1000)
+    tol: float = eqx.field(static=True, default=1e-6)
+    covariance_floor: float = eqx.field(static=True, default=1e-6)
+    ridge: float = eqx.field(static=True, default=0.0)
+    pseudo_count: float = eqx.field(static=True, default=0.0)
+    memory: int = eqx.field(static=True, default=5)
+    n_init: int | None = eqx.field(static=True, default=None)
+    start: str | tuple[str, ...] = eqx.field(static=True, default="auto")
+
+    def kernel(self) -> "EM":
+        """The part of it that programs are compiled for: all else is data, or the host's business."""
+        return EM(memory=self.memory)
+
+    def init(self, model: Any, problem: Problem) -> Progress:
+        point = free_vector(model)
+        dtype = point.dtype
+        return Progress(
+            model=model,
+            objective=jnp.array(-jnp.inf, dtype),
+            image=model,
+            point=point,
+            residual=jnp.zeros_like(point),
+            candidate=model,
+            plain=jnp.array(True),
+            history=no_history(max(self.memory, 1), point.size, dtype),
+            gains=no_gains(dtype),
+            patience=jnp.zeros((), jnp.int32),
+            steps=jnp.zeros((), jnp.int32),
+            status=jnp.array(Status.RUNNING, jnp.int32),
+        )
+
+    def done(self, state: Progress) -> jax.Array:
+        return state.status != Status.RUNNING
+
+    def step(self, state: Progress, totals: Totals, problem: Problem) -> Progress:
+        image, value = em_map(state.candidate, totals, problem)
+        good = jnp.isfinite(value) & _all_finite(image)
+        enough = _acceptable(value, state, problem)
+        moved = self._advance(state, image, value, problem)
+        # A failed extrapolation costs one pass: back to the plain step from the last good point.
+        retreat = state._replace(
+            candidate=state.image,
+            plain=jnp.array(True),
+            history=state.history._replace(filled=jnp.zeros((), jnp.int32)),
+            gains=no_gains(value.dtype),
+            steps=state.steps + 1,
+        )
+        failure = jnp.where(good, Status.FELL, Status.NON_FINITE).astype(jnp.int32)
+        failed = retreat._replace(status=jnp.where(state.plain, failure, state.status))
+        return _choose(good & enough, moved, failed)
+
+    def _advance(self, state: Progress, image: Any, value: jax.Array, problem: Problem) -> Progress:
+        """The state once the candidate is accepted."""
+        first = state.steps == 0
+        point = free_vector(state.candidate)
+        residual = free_vector(image) - point
+        longer = remember(state.history, point - state.point, residual - state.residual)
+        history = _choose(first, state.history, longer)
+        gain = value - state.objective
+        gains = _choose(
+            first, no_gains(value.dtype), after(state.gains, gain, state.plain)
+        )
+        converged = (gap(gains, value) < problem.tol) & (jnp.abs(gain) < problem.tol)
+        # Small gains call for two plain steps in a row, which tell the distance to the limit. If
+        # that is too far, the acceleration gets a few steps before the next test.
+        patience = jnp.where(tested(gains) & ~converged, self.memory + 2, state.patience - 1)
+        testing = (jnp.abs(gain) < problem.tol) & (patience <= 0)
+        plain = testing | (history.filled == 0) | (self.memory == 0)
+        ahead = bind_vector(extrapolate(history, point, residual), image)
+        ahead = LatentVariableModel(ahead.prior, ahead.likelihood.restrict(problem.limits))
+        plain = plain | ~_all_finite(ahead)
+        return Progress(
+            model=state.candidate,
+            objective=value,
+            image=image,
+            point=point,
+            residual=residual,
+            candidate=_choose(plain, image, ahead),
+            plain=plain,
+            history=history,
+            gains=gains,
+            patience=jnp.maximum(patience, 0).astype(jnp.int32),
+            steps=state.steps + 1,
+            status=jnp.where(converged, Status.CONVERGED, Status.RUNNING).astype(jnp.int32),
+        )
+
+
+def em_map(model: Any, totals: Totals, problem: Problem) -> tuple[Any, jax.Array]:
+    """One plain step, and the objective of the model that the totals were taken with."""
+    value = totals.log_likelihood
+    if problem.reference is not None:
+        value = value + problem.strength * log_prior(model, problem.reference)
+        totals = _with_imaginary_data(model, totals, problem)
+    return maximized(model, totals, problem.limits), value / problem.weight
+
+
+def log_prior(model: Any, reference: Any) -> jax.Array:
+    """The log density of the conjugate prior for one imaginary datum, up to a constant."""
+    shares = reference.prior.shares()
+    return model.prior.expected_log_prob(reference.prior) + model.likelihood.expected_log_prob(
+        reference.likelihood, shares
+    )
+
+
+def _with_imaginary_data(model: Any, totals: Totals, problem: Problem) -> Totals:
+    reference, strength = problem.reference, problem.strength
+    prior = model.prior.imagine(reference.prior, strength)
+    likelihood = model.likelihood.imagine(
+        reference.likelihood, strength, reference.prior.shares()
+    )
+    return Totals(
+        jax.tree.map(jnp.add, totals.prior, prior),
+        jax.tree.map(jnp.add, totals.likelihood, likelihood),
+        totals.log_likelihood,
+    )
+
+
+def _acceptable(value: jax.Array, state: Progress, problem: Problem) -> jax.Array:
+    """Whether the objective rose, up to rounding. With a ridge a plain step may lower it."""
+    slack = 1e-9 if value.dtype == jnp.float64 else 1e-6
+    allowed = jnp.where(state.plain, slack, 0.0) * jnp.maximum(jnp.abs(state.objective), 1.0)
+    ridge = jnp.any(problem.limits.ridge > 0)
+    return (value >= state.objective - allowed) | (state.plain & ridge) | (state.steps == 0)
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(tree)]))
+
+
+def _choose(condition: jax.Array, yes: Any, no: Any) -> Any:
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)

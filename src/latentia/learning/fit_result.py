@@ -1,0 +1,119 @@
+"""What a fit returns."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from latentia.verdict import Verdict
+
+from .status import Status
+
+# Starts whose objectives differ by no more than this, per row, found the same optimum.
+SAME_OPTIMUM = 1e-5
+
+
+@dataclass(frozen=True, repr=False)
+class Fit:
+    """A fitted model, and how far to trust the fit.
+
+    Attributes:
+        model: the fitted model.
+        objective: the maximised objective per unit of weight: the log-likelihood, and the log prior
+            if there is one.
+        log_likelihood: the log-likelihood of all the data.
+        trace: the objective after each pass over the data.
+        status: how the fit ended; ``str(status)`` is a sentence.
+        starts: the final objective of each start, NaN if it failed.
+        start_status: how each start ended.
+        weight: the sum of the weights of rows with an observed entry, the n of criteria.
+        degrees_of_freedom: how many free parameters the model has.
+        entropy: the total entropy of the posterior over states, in nats.
+    """
+
+    model: Any
+    objective: float
+    log_likelihood: float
+    trace: np.ndarray
+    status: Status
+    starts: np.ndarray
+    start_status: tuple[Status, ...]
+    weight: float
+    degrees_of_freedom: int
+    entropy: float = 0.0
+    columns: tuple[str, ...] | None = field(default=None)
+
+    @property
+    def converged(self) -> bool:
+        """Whether the objective is within the tolerance of its limit."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def iterations(self) -> int:
+        """How many passes over the data the best start took."""
+        return len(self.trace)
+
+    @property
+    def reached(self) -> int:
+        """How many starts reached the best objective."""
+        return int(np.sum(self._ended >= self._ended.max() - SAME_OPTIMUM)) if self._ended.size else 0
+
+    @property
+    def gap(self) -> float | None:
+        """By how much the best optimum beats the second best, per row; None if there is one only."""
+        others = self._ended[self._ended < self._ended.max() - SAME_OPTIMUM] if self._ended.size else []
+        return float(self._ended.max() - np.max(others)) if len(others) else None
+
+    @property
+    def _ended(self) -> np.ndarray:
+        return self.starts[np.isfinite(self.starts)]
+
+    @property
+    def bic(self) -> float:
+        """Bayesian information criterion: lower is better (Schwarz 1978)."""
+        return self.degrees_of_freedom * float(np.log(self.weight)) - 2 * self.log_likelihood
+
+    @property
+    def aic(self) -> float:
+        """Akaike information criterion: lower is better (Akaike 1974)."""
+        return 2 * self.degrees_of_freedom - 2 * self.log_likelihood
+
+    @property
+    def icl(self) -> float:
+        """Integrated completed likelihood: BIC plus twice the entropy of the posterior.
+
+        Lower is better (Biernacki, Celeux and Govaert 2000, with soft assignments).
+        """
+        return self.bic + 2 * self.entropy
+
+    @property
+    def verdict(self) -> Verdict:
+        """How far to trust that this is the maximum of the likelihood."""
+        if self.status in (Status.FELL, Status.NON_FINITE, Status.DEGENERATE):
+            return Verdict("fail", str(self.status))
+        if self.status is not Status.CONVERGED:
+            return Verdict("suspect", str(self.status))
+        if len(self.starts) > 1 and self.reached == 1:
+            return Verdict(
+                "suspect",
+                f"Only 1 of {len(self.starts)} starts reached the best objective, so a better "
+                "maximum may exist; raise n_init.",
+            )
+        count = len(self.starts)
+        reached = f"{self.reached} of {count} starts" if count > 1 else "One start"
+        return Verdict("pass", f"{reached} reached this maximum. {self.status}")
+
+    def __repr__(self) -> str:
+        return (
+            f"Fit: log-likelihood {self.log_likelihood:.6g} with {self.degrees_of_freedom} "
+            f"parameters, BIC {self.bic:.6g}, {self.iterations} iterations\n"
+            f"  {self.verdict}\n{self.model!r}"
+        )
+
+
+class FitInterrupted(KeyboardInterrupt):
+    """Ctrl-C came during a fit. ``fit`` holds the last completed iteration."""
+
+    def __init__(self, fit: Fit) -> None:
+        super().__init__("The fit was interrupted; its last completed iteration is in .fit.")
+        self.fit = fit

@@ -1,0 +1,83 @@
+"""From the states of all starts to the one model that is reported."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from latentia.data.blocks import Blocks
+from latentia.distributions import Limits
+from latentia.model import LatentVariableModel
+from latentia.typing import Form
+
+from .status import Status
+
+
+class Report(NamedTuple):
+    """The best start: ``index``, ``model`` in the units of the data, ``inner`` in those of the fit;
+    and of every start its objective, status, and whether a component is at the floor."""
+
+    index: Any
+    model: Any
+    inner: Any
+    objective: Any
+    status: Any
+    degenerate: Any
+
+
+@partial(jax.jit, static_argnames=("canonical",))
+def report(states: Any, limits: Limits, centre: Any, scale: Any, *, canonical: bool) -> Report:
+    """Choose the best start: of those that did not fail, and that are not degenerate if any is not.
+
+    Args:
+        states: of S starts, with ``model``, ``objective`` and ``status``.
+        limits: the floor, in the units of the fit.
+        centre: the units of the fit.
+        scale: the units of the fit.
+        canonical: whether to put states in order and factors in their standard rotation.
+    """
+    alive = (states.status != Status.FELL) & (states.status != Status.NON_FINITE)
+    alive &= jnp.isfinite(states.objective)
+
+    def shrunk(model: Any) -> Any:
+        return jnp.any(model.likelihood.degenerate(limits) & (model.prior.shares() > 0))
+
+    degenerate = jax.vmap(shrunk)(states.model)
+    sound = alive & ~degenerate
+    pool = jnp.where(jnp.any(sound), sound, jnp.where(jnp.any(alive), alive, True))
+    comparable = jnp.nan_to_num(states.objective, nan=-jnp.inf, neginf=-jnp.inf)
+    index = jnp.argmax(jnp.where(pool, comparable, -jnp.inf))
+    inner = jax.tree.map(lambda leaf: leaf[index], states.model)
+    model = LatentVariableModel(inner.prior, inner.likelihood.affine(centre, scale))
+    if canonical:
+        model = _canonical(model)
+    return Report(index, model, inner, states.objective, states.status, degenerate)
+
+
+def _canonical(model: Any) -> Any:
+    likelihood = model.likelihood.canonical()
+    if likelihood.states == 1:
+        return LatentVariableModel(model.prior, likelihood)
+    keys = likelihood.order_keys()
+    # The last key of a lexicographic sort counts first.
+    order = jnp.lexsort([*(keys[:, i] for i in reversed(range(keys.shape[1]))), -model.prior.shares()])
+    return LatentVariableModel(model.prior.reorder(order), likelihood.reorder(order))
+
+
+@partial(jax.jit, static_argnames=("form", "labelled"))
+def entropy(model: Any, data: Blocks, *, form: Form, labelled: bool) -> Any:
+    """The total entropy of the posterior over states, for the integrated completed likelihood."""
+    prepared = model.likelihood.prepare(form)
+
+    def one(x: Any, label: Any) -> Any:
+        potential = prepared.potential(x)
+        if labelled:
+            potential = model.prior.label(potential, label)
+        return model.prior.uninformed(model.prior.condition(potential).moments)
+
+    def add(index: Any, total: Any) -> Any:
+        each = jax.vmap(one)(data.x[index], data.label[index])
+        return total + jnp.sum(data.weight[index] * each)
+
+    return jax.lax.fori_loop(0, data.used, add, jnp.zeros((), data.weight.dtype))

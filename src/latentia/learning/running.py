@@ -1,0 +1,142 @@
+"""The one loop: passes over data and steps of a learner, compiled once and run in chunks."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentia.data.blocks import Blocks
+from latentia.typing import Form
+
+from .expectation import expectations
+from .interface import AbstractLearner
+from .status import Status
+
+# How many steps a chunk can hold, and how long it may take, so that Ctrl-C is answered soon.
+CHUNK = 128
+_SECONDS = 0.25
+
+
+@partial(jax.jit, static_argnames=("learner",))
+def start(learner: AbstractLearner, models: Any, problem: Any) -> Any:
+    """The states before the first pass, for models stacked along a leading axis of S."""
+    return jax.vmap(lambda model: learner.init(model, problem))(models)
+
+
+@partial(jax.jit, static_argnames=("learner", "form", "labelled"))
+def advance(
+    learner: AbstractLearner,
+    states: Any,
+    data: Blocks,
+    problem: Any,
+    steps: Any,
+    radius: Any,
+    *,
+    form: Form,
+    labelled: bool,
+) -> tuple[Any, jax.Array, jax.Array]:
+    """Up to ``steps`` passes for every state that is not done.
+
+    Returns:
+        The states; the objectives ``[S, CHUNK]`` after each pass, NaN after the last; and whether
+        ``Form.PRODUCTS`` was safe throughout (it stops before it is not).
+    """
+
+    def one(state: Any) -> tuple[Any, jax.Array, jax.Array]:
+        def safe(state: Any) -> jax.Array:
+            if form is not Form.PRODUCTS:
+                return jnp.array(True)
+            return state.candidate.likelihood.safe_products(radius, missing=False)
+
+        def going(carry: Any) -> jax.Array:
+            count, state, _ = carry
+            return (count < steps) & ~learner.done(state) & safe(state)
+
+        def step(carry: Any) -> Any:
+            count, state, trace = carry
+            totals = expectations(state.candidate, data, form=form, labelled=labelled)
+            state = learner.step(state, totals, problem)
+            return count + 1, state, trace.at[count].set(state.objective)
+
+        trace = jnp.full(CHUNK, jnp.nan, state.objective.dtype)
+        _, state, trace = jax.lax.while_loop(going, step, (jnp.zeros((), jnp.int32), state, trace))
+        return state, trace, safe(state)
+
+    if jax.tree.leaves(states)[0].shape[0] == 1:
+        # Without the overhead of a batch of one.
+        out = one(jax.tree.map(lambda leaf: leaf[0], states))
+        return jax.tree.map(lambda leaf: leaf[None], out)
+    return jax.vmap(one)(states)
+
+
+class Interrupted(Exception):
+    """Ctrl-C came while a fit ran; ``states`` and ``trace`` are those of the last whole chunk."""
+
+    def __init__(self, states: Any, trace: np.ndarray) -> None:
+        super().__init__("interrupted")
+        self.states = states
+        self.trace = trace
+
+
+def run(
+    learner: AbstractLearner,
+    states: Any,
+    data: Blocks,
+    problem: Any,
+    *,
+    max_iter: int,
+    form: Form,
+    labelled: bool,
+    radius: float = 0.0,
+    cost: float = 0.0,
+    watch: Callable[[Any, np.ndarray], bool] | None = None,
+) -> tuple[Any, np.ndarray]:
+    """Run to the end of every state, or to ``max_iter`` passes.
+
+    Args:
+        cost: a guess of the seconds for one pass, so that the first chunk is not too long.
+        watch: called after each pass with the states and the trace so far; a true answer stops the
+            run.
+
+    Returns:
+        The states, and the objectives ``[S, passes]``.
+
+    Raises:
+        Interrupted: at Ctrl-C, with the last whole chunk.
+    """
+    traces = [np.zeros((jax.tree.leaves(states)[0].shape[0], 0))]
+    size = 1 if watch is not None else int(np.clip(_SECONDS / max(cost, 1e-9), 1, CHUNK))
+    left = max_iter
+    try:
+        while left > 0:
+            began = time.perf_counter()
+            states, trace, safe = advance(
+                learner,
+                states,
+                data,
+                problem,
+                np.int32(min(size, left)),
+                np.asarray(radius, problem.weight.dtype),
+                form=form,
+                labelled=labelled,
+            )
+            trace, status, safe = jax.device_get((trace, states.status, safe))
+            taken = int(np.isfinite(trace).any(axis=0).sum())
+            traces.append(trace[:, :taken])
+            left -= max(taken, 1)
+            if not safe.all():
+                form = Form.COMPLETE
+            if watch is not None and taken and watch(states, np.concatenate(traces, axis=1)):
+                break
+            if (status != Status.RUNNING).all():
+                break
+            if watch is None and taken:
+                spent = (time.perf_counter() - began) / taken
+                size = int(np.clip(_SECONDS / spent, 1, min(2 * size, CHUNK)))
+    except KeyboardInterrupt:
+        raise Interrupted(states, np.concatenate(traces, axis=1)) from None
+    return states, np.concatenate(traces, axis=1)
