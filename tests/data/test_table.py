@@ -14,7 +14,7 @@ import scipy.sparse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from latentia.data.table import (
+from latentia.data import (
     Table,
     read_labels,
     read_table,

@@ -292,7 +292,10 @@ def _plain(array: np.ndarray, kind: str) -> np.ndarray:
             array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)
     if isinstance(array, np.ma.MaskedArray):
         if kind in "OSU":
-            return np.ma.filled(array.astype(object), None)
+            # By hand, since None stands for NumPy's own filler.
+            plain = np.array(array.data, dtype=object)
+            plain[np.ma.getmaskarray(array)] = None
+            return plain
         return np.ma.filled(array if kind == "f" else array.astype(np.float64), np.nan)
     return np.asarray(array, dtype=object if kind in "OSU" else array.dtype.newbyteorder("="))
 

@@ -228,7 +228,10 @@ class LinearGaussian(AbstractLearnableLikelihood):
     def degrees_of_freedom(self, states: int) -> int:
         rank = min(self.latent_dim, self.dim)
         loadings = self.dim * rank - rank * (rank - 1) // 2
-        return states * (loadings + self.dim + (1 if self.isotropic else self.dim))
+        noise = 1 if self.isotropic else self.dim
+        # Never more than the covariance itself has: beyond, parameters stand in for each other.
+        shape = min(loadings + noise, self.dim * (self.dim + 1) // 2)
+        return states * (self.dim + shape)
 
     def describe(self) -> str:
         kind = "isotropic noise" if self.isotropic else "a noise variance for each column"

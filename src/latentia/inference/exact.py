@@ -1,0 +1,28 @@
+"""Exact inference: the potential is the likelihood's own."""
+
+from typing import Any
+
+from latentia.latents import AbstractPosterior
+from latentia.model import LatentVariableModel
+from latentia.typing import Datum, Key
+from latentia.verdict import Exactness
+
+from .interface import AbstractInference
+
+
+class Exact(AbstractInference):
+    """Condition the prior on the likelihood's own potential, where the two are conjugate."""
+
+    @property
+    def exactness(self) -> Exactness:
+        return Exactness.EXACT
+
+    def infer(
+        self, model: LatentVariableModel, x: Datum, key: Key | None = None
+    ) -> AbstractPosterior:
+        parts: Any = model
+        return parts.prior.condition(parts.likelihood.potential(x))
+
+    def describe(self, model: LatentVariableModel) -> str:
+        parts: Any = model
+        return f"{parts.prior.algorithm} ({self.exactness})"

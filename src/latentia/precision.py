@@ -1,0 +1,75 @@
+"""Where computations run in float64, and processes in which they cannot run at all."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import numpy as np
+
+
+class ForkError(OSError):
+    """JAX was started before this process was forked off, so any computation would hang."""
+
+
+_forked = False
+
+
+def _after_fork() -> None:
+    global _forked
+    bridge = sys.modules.get("jax._src.xla_bridge")
+    _forked = bridge is not None and bool(bridge.backends_are_initialized())
+
+
+# Forks are only seen as they happen: the child of a fork cannot tell itself from its parent.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def require_no_fork() -> None:
+    """Raise ``ForkError`` in a process that was forked after JAX had started."""
+    if _forked:
+        raise ForkError(
+            "This process was forked after JAX had started, and JAX would hang in it: start "
+            "workers with the 'spawn' or 'forkserver' method of multiprocessing, or with joblib's "
+            "'loky' or 'threading' backend."
+        )
+
+
+def is_traced(*trees: Any) -> bool:
+    """Whether anything in the trees is being traced by JAX."""
+    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+
+
+@contextlib.contextmanager
+def precision_of(*trees: Any) -> Iterator[None]:
+    """Compute in float64 if anything in the trees is; leave the caller's setting alone otherwise.
+
+    JAX's setting is changed for this thread and this block only. Under tracing the caller decides.
+    """
+    require_no_fork()
+    leaves = jax.tree.leaves(trees)
+    wide = any(getattr(leaf, "dtype", None) == np.float64 for leaf in leaves)
+    if not wide or is_traced(*trees):
+        yield
+        return
+    _limit_threads()
+    with jax.enable_x64(True):
+        yield
+
+
+def _limit_threads() -> None:
+    """Let JAX start no more threads than joblib grants this worker process."""
+    granted = os.environ.get("OMP_NUM_THREADS", "")
+    if granted.isdigit() and int(granted) > 0:
+        # Read once, when the CPU client is made.
+        os.environ.setdefault("NPROC", granted)
+
+
+def on_host(tree: Any) -> Any:
+    """The same with NumPy arrays of its own, which no setting of JAX can change the meaning of."""
+    if is_traced(tree):
+        return tree
+    return jax.tree.map(np.array, jax.device_get(tree))

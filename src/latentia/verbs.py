@@ -1,0 +1,209 @@
+"""What one does with a model: sample, infer, map_estimate, score and fit."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from latentia.data.parquet import ParquetRows
+from latentia.data.table import read_labels, read_table, read_weights, require_observed
+from latentia.inference import choose
+from latentia.inference.batches import for_rows, log_evidence, mode, whole
+from latentia.latents import AbstractLabelledPrior, AbstractPosterior
+from latentia.learning import EM, Fit
+from latentia.learning.fitting import fit_rows
+from latentia.likelihoods import AbstractLearnableLikelihood
+from latentia.model import LatentVariableModel
+from latentia.precision import is_traced, on_host, precision_of
+from latentia.typing import Key
+
+
+class Draw(NamedTuple):
+    """Latent variables and data drawn together, with a leading axis of N if N were asked for."""
+
+    z: Any
+    x: Any
+
+
+def sample(
+    model: LatentVariableModel, key: Key | int, n: int | None = None, *, z: Any = None
+) -> Draw:
+    """Draw z from the prior and then x given z, or x alone for a chosen z.
+
+    Args:
+        model: a model whose parameters are set.
+        key: a JAX random key, or a whole number to make one of. Equal keys give equal draws.
+        n: how many to draw; one without a leading axis by default.
+        z: a latent variable to draw x for, in place of one from the prior.
+
+    Returns:
+        A ``Draw`` with ``z`` and ``x [D]``, or ``x [n, D]``.
+
+    Raises:
+        ValueError: if a parameter is not set, or ``n`` is not a positive whole number.
+    """
+    require_set(model)
+    if n is not None and (not isinstance(n, int | np.integer) or n < 1):
+        raise ValueError(f"n should be a whole number of at least 1, but is {n!r}.")
+    with precision_of(model):
+        key = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
+        keys = key if n is None else jax.random.split(key, int(n))
+        drawn = _draw(model, keys, n is not None) if z is None else _draw_x(model, keys, z, n is not None)
+        return on_host(Draw(*drawn))
+
+
+@partial(jax.jit, static_argnums=2)
+def _draw(model: Any, keys: Any, many: bool) -> Any:
+    return jax.vmap(model.sample)(keys) if many else model.sample(keys)
+
+
+@partial(jax.jit, static_argnums=3)
+def _draw_x(model: Any, keys: Any, z: Any, many: bool) -> Any:
+    one = model.likelihood.sample
+    return z, (jax.vmap(lambda key: one(key, z))(keys) if many else one(keys, z))
+
+
+def infer(model: LatentVariableModel, x: Any, *, labels: Any = None) -> AbstractPosterior:
+    """The posterior p(z|x): exact, by the algorithm that ``print(model)`` names.
+
+    Args:
+        model: a model whose parameters are set.
+        x: one datum ``[D]`` or a table ``[N, D]`` (an array or a data frame); NaN is missing.
+        labels: known states, ``[N]`` (or one for one datum); -1 is unknown.
+
+    Returns:
+        A posterior with ``moments``, ``mode()``, ``log_evidence``, ``exactness`` and ``method``. For
+        a table every array in it has a leading axis of N.
+    """
+    return _answer(model, x, whole, labels)
+
+
+def map_estimate(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Any:
+    """The most probable z given x, which is also the mode of the joint density.
+
+    Args and shapes are those of ``infer``.
+    """
+    return _answer(model, x, mode, labels)
+
+
+def score(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Any:
+    """The log evidence log p(x): of one datum a number, of a table an array ``[N]``.
+
+    With ``labels`` it is log p(x, label). A row without any observed entry has 0. Args are those of
+    ``infer``.
+    """
+    return _answer(model, x, log_evidence, labels)
+
+
+def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
+    choose(model)
+    if is_traced(model, x):
+        return _traced(model, x, ask)
+    require_set(model)
+    single = np.ndim(x) == 1 and not hasattr(x, "columns")
+    values = read_table(np.asarray(x)[None] if single else x, argument="x").values
+    _require_width(model, values, "x")
+    states = getattr(model.prior, "states", 1)
+    codes = read_labels(np.atleast_1d(labels) if single and labels is not None else labels,
+                        len(values), states)  # fmt: skip
+    with precision_of(model, values):
+        answer = for_rows(model, _matching(model, values), ask, codes)
+    return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
+
+
+def _traced(model: Any, x: Any, ask: Any) -> Any:
+    def one(datum: Any) -> Any:
+        return ask(model.prior.condition(model.likelihood.potential(datum)))
+
+    return jax.vmap(one)(x) if x.ndim == 2 else one(x)
+
+
+def fit(
+    model: LatentVariableModel,
+    data: Any,
+    *,
+    weights: Any = None,
+    labels: Any = None,
+    given: Any = None,
+    learner: EM = EM(),
+    key: int = 0,
+) -> Fit:
+    """Maximum likelihood estimation of the parameters by EM.
+
+    Args:
+        model: parameters that are set are one start (or kept, where others of a part are not set);
+            the others are found by a portfolio of starts.
+        data: a table ``[N, D]``: an array, a pandas, polars or pyarrow table, or a stream from
+            ``latentia.data.parquet``. NaN and null are missing at random and are integrated out.
+        weights: ``[N]``, non-negative: 2 is a repeated row and 0 a removed one.
+        labels: ``[N]``, known states; -1 is unknown.
+        given: covariates; no part of this version uses any.
+        learner: how to fit, and to what.
+        key: a whole number that decides every random choice.
+
+    Returns:
+        A ``Fit``: the model, how the fit ended, and how far to trust it.
+
+    Raises:
+        ValueError: if an argument does not fit; the message names it.
+        FitInterrupted: at Ctrl-C; its ``fit`` holds the last completed iteration.
+    """
+    if given is not None:
+        raise ValueError("given should be None: no part of this model uses covariates.")
+    if not isinstance(model.likelihood, AbstractLearnableLikelihood):
+        raise TypeError(
+            f"model should have a likelihood that EM can learn, but has {model.likelihood!r}."
+        )
+    if labels is not None and not isinstance(model.prior, AbstractLabelledPrior):
+        raise ValueError(
+            "labels should be None, since this model has no states: use a Discrete or a Branching "
+            "prior."
+        )
+    if isinstance(data, ParquetRows):
+        from latentia.learning.streaming import fit_stream
+
+        return fit_stream(model, data, weights=weights, labels=labels, learner=learner, seed=key)
+    table = read_table(data)
+    require_observed(table)
+    _require_width(model, table.values, "data")
+    weight = read_weights(weights, len(table.values))
+    codes = read_labels(labels, len(table.values), model.likelihood.states)
+    with precision_of(model, table.values):
+        values = _matching(model, table.values)
+        weight = np.ones(len(values)) if weight is None else weight
+        return on_host_fit(fit_rows(model, values, weight, codes, learner, int(key)), table.columns)
+
+
+def on_host_fit(fit: Fit, columns: tuple[str, ...] | None) -> Fit:
+    """A fit whose model holds NumPy arrays, and the names of the columns."""
+    from dataclasses import replace
+
+    return replace(fit, model=on_host(fit.model), columns=columns)
+
+
+def require_set(model: LatentVariableModel) -> None:
+    """Raise ``ValueError`` naming the parameters that are not set."""
+    if is_traced(model):
+        return
+    leaves = jax.tree_util.tree_leaves_with_path(model)
+    unset = [jax.tree_util.keystr(path).lstrip(".") for path, leaf in leaves if np.isnan(leaf).any()]
+    if unset:
+        raise ValueError(
+            f"model should have all its parameters set, but {', '.join(unset)} "
+            f"{'is' if len(unset) == 1 else 'are'} not: call latentia.fit(model, data) first, and "
+            "use the model of the Fit that it returns."
+        )
+
+
+def _require_width(model: Any, values: np.ndarray, argument: str) -> None:
+    if values.shape[1] != model.likelihood.dim:
+        raise ValueError(
+            f"{argument} should have {model.likelihood.dim} columns, as the model has, but has "
+            f"{values.shape[1]}: choose the same columns that the model describes."
+        )
+
+
+def _matching(model: Any, values: np.ndarray) -> np.ndarray:
+    """The data in the wider of their own and the model's precision."""
+    return values.astype(np.result_type(values, *jax.tree.leaves(model)), copy=False)
