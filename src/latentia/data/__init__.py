@@ -1,16 +1,16 @@
 """Where data comes from: tables in memory, their schema, and streams from Parquet files."""
 
+from .coding import decode as decode
+from .coding import encode as encode
+from .coding import read_items as read_items
 from .parquet import ParquetRows as ParquetRows
 from .parquet import parquet as parquet
 from .schema import Column as Column
 from .schema import Schema as Schema
-from .schema import decode as decode
 from .schema import describe as describe
-from .schema import encode as encode
 from .schema import from_json as from_json
 from .schema import infer_items as infer_items
 from .schema import infer_schema as infer_schema
-from .schema import read_items as read_items
 from .schema import to_json as to_json
 from .table import Table as Table
 from .table import read_labels as read_labels

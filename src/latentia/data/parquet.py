@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, final
 
 import numpy as np
 
-from .table import check_values, check_weights, open_table, read_columns
+from .cells import open_table, read_columns
+from .table import check_values, check_weights
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
