@@ -1,7 +1,9 @@
 """How Sphinx builds these pages: Markdown whose code cells run, so that no output is stale."""
 
+import shutil
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
+from pathlib import Path
 
 project = "latentia"
 author = "The latentia developers"
@@ -14,7 +16,12 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
 ]
-exclude_patterns = ["_build", "jupyter_execute", "**.ipynb_checkpoints"]
+# The examples are scripts of their own that also run in the tests; here they become pages.
+_here = Path(__file__).parent
+shutil.rmtree(_here / "examples", ignore_errors=True)
+shutil.copytree(_here.parent / "examples", _here / "examples")
+nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
+exclude_patterns = ["conf.py", "_build", "jupyter_execute", "**.ipynb_checkpoints"]
 html_theme = "furo" if find_spec("furo") else "alabaster"
 html_title = f"latentia {release}"
 

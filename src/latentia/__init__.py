@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .distributions import Bernoulli as Bernoulli
     from .distributions import Categorical as Categorical
     from .distributions import DiagonalGaussian as DiagonalGaussian
+    from .distributions import Exponential as Exponential
     from .distributions import Gaussian as Gaussian
     from .distributions import Poisson as Poisson
     from .distributions import Product as Product
@@ -55,6 +56,7 @@ _WHERE = {
     "map_estimate": "latentia.verbs",
     "score": "latentia.verbs",
     "fit": "latentia.verbs",
+    "Exponential": "latentia.distributions",
     "Gaussian": "latentia.distributions",
     "DiagonalGaussian": "latentia.distributions",
     "SphericalGaussian": "latentia.distributions",

@@ -1,5 +1,6 @@
 """A latent variable model is a pair: p(x, z) = p(z) p(x|z)."""
 
+from functools import lru_cache
 from typing import Any
 
 import equinox as eqx
@@ -51,7 +52,9 @@ class LatentVariableModel(eqx.Module):
             return False
         if not isinstance(self.likelihood, AbstractConjugateLikelihood):
             return False
-        return self.prior.accepts(_evidence(self.likelihood))
+        leaves, structure = jax.tree.flatten((self.prior, self.likelihood))
+        shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+        return _fits(structure, shapes)
 
     def sample(self, key: Key) -> tuple[Any, Datum]:
         """Draw one pair: z from the prior, then x given z."""
@@ -78,6 +81,13 @@ class LatentVariableModel(eqx.Module):
         ]
         body = "\n".join(f"  {name:<13}{text}" for name, text in lines)
         return f"LatentVariableModel: p(x, z) = p(z) p(x|z)\n{body}"
+
+
+@lru_cache(maxsize=1024)
+def _fits(structure: Any, shapes: Any) -> bool:
+    # Remembered, since a fit makes the same kind of model over and over, also while it is traced.
+    prior, likelihood = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*s) for s in shapes])
+    return prior.accepts(_evidence(likelihood))
 
 
 def _evidence(likelihood: Any) -> Any:

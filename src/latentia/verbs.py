@@ -1,5 +1,6 @@
 """What one does with a model: sample, infer, map_estimate, score and fit."""
 
+from collections.abc import Iterator
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -69,12 +70,14 @@ def infer(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Abstract
 
     Args:
         model: a model whose parameters are set.
-        x: one datum ``[D]`` or a table ``[N, D]`` (an array or a data frame); NaN is missing.
+        x: one datum ``[D]``, a table ``[N, D]`` (an array or a data frame), or a stream from
+            ``latentia.data.parquet``; NaN is missing.
         labels: known states, ``[N]`` (or one for one datum); -1 is unknown.
 
     Returns:
         A posterior with ``moments``, ``mode()``, ``log_evidence``, ``exactness`` and ``method``. For
-        a table every array in it has a leading axis of N.
+        a table every array in it has a leading axis of N. For a stream an iterator over its
+        batches, in order, with a posterior for each: no more than one batch is in memory.
     """
     return _answer(model, x, whole, labels)
 
@@ -91,7 +94,7 @@ def score(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Any:
     """The log evidence log p(x): of one datum a number, of a table an array ``[N]``.
 
     With ``labels`` it is log p(x, label). A row without any observed entry has 0. Args are those of
-    ``infer``.
+    ``infer``; of a stream it is an iterator over the arrays of its batches.
     """
     return _answer(model, x, log_evidence, labels)
 
@@ -101,6 +104,8 @@ def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
     if is_traced(model, x):
         return _traced(model, x, ask)
     require_set(model)
+    if isinstance(x, ParquetRows):
+        return _stream_answers(model, x, ask, labels)
     single = np.ndim(x) == 1 and not hasattr(x, "columns")
     values = read_table(np.asarray(x)[None] if single else x, argument="x").values
     _require_width(model, values, "x")
@@ -110,6 +115,13 @@ def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
     with precision_of(model, values):
         answer = for_rows(model, _matching(model, values), ask, codes)
     return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
+
+
+def _stream_answers(model: Any, rows: ParquetRows, ask: Any, labels: Any) -> Iterator[Any]:
+    if labels is not None:
+        raise ValueError("labels should be None for a stream: pass the rows as a table.")
+    _require_width(model, np.empty((0, len(rows.columns))), "x")
+    return (_answer(model, values, ask, None) for values, _ in rows.batches())
 
 
 def _traced(model: Any, x: Any, ask: Any) -> Any:

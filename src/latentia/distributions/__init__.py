@@ -2,6 +2,7 @@
 
 from .bernoulli import Bernoulli as Bernoulli
 from .categorical import Categorical as Categorical
+from .exponential import Exponential as Exponential
 from .gaussian import Gaussian as Gaussian
 from .independent_gaussian import DiagonalGaussian as DiagonalGaussian
 from .independent_gaussian import SphericalGaussian as SphericalGaussian

@@ -121,9 +121,8 @@ def feature_count(dim: int) -> int:
 
 def features(gap: jax.Array) -> jax.Array:
     """The features of ``gap [D]``."""
-    # Slices, which the compiler turns into products of contiguous rows; a gather would be slow.
-    products = [gap[i] * gap[i:] for i in range(gap.size)]
-    return jnp.concatenate([*products, gap, jnp.ones(1, gap.dtype)])
+    rows, columns = _pairs(gap.size)
+    return jnp.concatenate([gap[rows] * gap[columns], gap, jnp.ones(1, gap.dtype)])
 
 
 def _pairs(dim: int) -> tuple[np.ndarray, np.ndarray]:

@@ -46,6 +46,8 @@ class Poisson(AbstractExponentialFamily):
 
     def log_prob(self, x: Datum) -> Scalar:
         value, seen = observed_part(x)
+        # Infinity is no count: ``base`` says so, and here it must not meet that as inf - inf.
+        value = jnp.where(jnp.isfinite(value), value, 0.0)
         terms = product_log(value, self.rates) - seen * self.rates
         return jnp.sum(terms) + self.base(x)
 
@@ -93,9 +95,9 @@ class Poisson(AbstractExponentialFamily):
 
     def base(self, x: Datum) -> Scalar:
         value, _ = observed_part(x)
-        possible = jnp.all((value >= 0) & (value == jnp.floor(value)))
-        terms = jax.scipy.special.gammaln(jnp.where(value > 0, value, 0.0) + 1)
-        return jnp.where(possible, -jnp.sum(terms), -jnp.inf)
+        counts = (value >= 0) & (value == jnp.floor(value)) & jnp.isfinite(value)
+        terms = jax.scipy.special.gammaln(jnp.where(counts, value, 0.0) + 1)
+        return jnp.where(jnp.all(counts), -jnp.sum(terms), -jnp.inf)
 
     def natural(self, centre: Datum) -> jax.Array:
         return jnp.concatenate([finite_log(self.rates), -self.rates])

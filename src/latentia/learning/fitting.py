@@ -12,9 +12,9 @@ from latentia.distributions import Limits
 from latentia.model import LatentVariableModel
 from latentia.typing import Form
 
+from .condensing import condense
 from .em import EM, Problem
 from .fit_result import Fit, FitInterrupted
-from .partitions import condense
 from .reporting import entropy, report
 from .running import Interrupted, run, start
 from .scaling import column_summary
@@ -23,7 +23,7 @@ from .status import Status
 
 # Up to this many distinct rows every start sees all the data; beyond, they see a sample of it.
 SMALL = 4096
-_SAMPLE = 2000
+SAMPLE = 2000
 
 
 class Sample(NamedTuple):
@@ -63,11 +63,32 @@ def fit_rows(
     """
     dtype = values.dtype
     sample = _sample(values, weight, labels, seed)
-    units, points = measure(model.likelihood, values, weight, sample.values, learner)
     seen = ~np.isnan(values).all(axis=1)
     total = float(weight[seen].sum())
-    # log p in the units of the data is that in the units of the fit less this.
-    offset = float(weight @ (~np.isnan(values) @ np.log(units.scale)))
+    summary = column_summary(values, weight)
+    plan, models = plan_fit(model, sample, *summary, total, learner, seed, dtype)
+    offset = float(weight @ (~np.isnan(values) @ np.log(plan.units.scale)))
+    return plan.fit(models, values, weight, labels, sample, total, offset, watch)
+
+
+def plan_fit(
+    model: Any,
+    sample: Sample,
+    centre: np.ndarray,
+    spread: np.ndarray,
+    total: float,
+    learner: EM,
+    seed: int,
+    dtype: Any,
+) -> tuple["Plan", Any]:
+    """The plan of a fit and its first models, one for each start.
+
+    Args:
+        centre: the mean of each column of all the data.
+        spread: the standard deviation of each column.
+        total: the weight of the rows with an observed entry.
+    """
+    units, points = units_from(model.likelihood, centre, spread, sample.values, learner, dtype)
     inner = into_units(model, units)
     inside = ((sample.values - units.centre) / units.scale).astype(dtype)
     reference = None
@@ -84,11 +105,10 @@ def fit_rows(
     models = first_models(
         inner, inside, points, sample.mass, sample.labels, units.limits, kinds, seed
     )
-    plan = _Plan(learner, problem, units, labels is not None, dtype)
-    return plan.fit(models, values, weight, labels, sample, total, offset, watch)
+    return Plan(learner, problem, units, sample.labels is not None, dtype), models
 
 
-class _Plan:
+class Plan:
     """The two stages of a fit: all starts on the sample, then the best on all the data."""
 
     def __init__(
@@ -116,7 +136,7 @@ class _Plan:
         starts = None
         given = self.learner.start == "given"
         if not sample.whole and not given and count > 1:
-            starts, models = self._on_sample(models, sample)
+            starts, models = self.on_sample(models, sample)
         if sample.whole:
             values, weight, labels = sample.values, sample.mass, sample.labels
         likelihood = models.likelihood
@@ -133,8 +153,22 @@ class _Plan:
         form = Form.MISSING if missing else Form.COMPLETE
         alone = starts is not None or count == 1
         if alone and not sample.whole:
-            safe = _safe(likelihood, np.asarray(radius, self.dtype), missing)
+            safe = safe_products(likelihood, np.asarray(radius, self.dtype), missing)
             form = Form.PRODUCTS if bool(safe.all()) else form
+        return self.climb(models, data, form, radius, starts, total, offset, watch)
+
+    def climb(
+        self,
+        models: Any,
+        data: Any,
+        form: Form,
+        radius: float,
+        starts: Any,
+        total: float,
+        offset: float,
+        watch: Callable[[float, Any], bool] | None = None,
+    ) -> Fit:
+        """Run all models on data in memory, and report; for the arguments see ``finish``."""
         states = start(self.kernel, models, self.problem)
         cost = 2e-9 * data.x.size * models.likelihood.states * jax.tree.leaves(models)[0].shape[0]
         interrupted = False
@@ -153,26 +187,43 @@ class _Plan:
             )
         except Interrupted as stop:
             states, trace, interrupted = stop.states, stop.trace, True
+
+        def loss(inner: Any) -> float:
+            return float(entropy(inner, data, form=form, labelled=self.labelled))
+
+        return self.finish(states, trace, starts, total, offset, loss, interrupted)
+
+    def finish(
+        self,
+        states: Any,
+        trace: np.ndarray,
+        starts: Any,
+        total: float,
+        offset: float,
+        loss: Callable[[Any], float],
+        interrupted: bool,
+    ) -> Fit:
+        """The report on the states that the fit ended with.
+
+        Args:
+            starts: objectives, statuses and degeneracy of the starts on the sample, or None.
+            offset: log p in the units of the data is that in the units of the fit less this.
+            loss: the entropy of the posterior over states under a model in the units of the fit.
+        """
         if self.learner.max_iter == 0:
             states = states._replace(objective=jnp.zeros_like(states.objective))
+        canonical = not (self.labelled or self.learner.start == "given")
+        units = self.units
         found = jax.device_get(
-            report(
-                states,
-                self.units.limits,
-                self.units.centre,
-                self.units.scale,
-                canonical=not (self.labelled or given),
-            )
+            report(states, units.limits, units.centre, units.scale, canonical=canonical)
         )
-        loss = 0.0
-        if models.likelihood.states > 1:
-            loss = float(entropy(found.inner, data, form=form, labelled=self.labelled))
-        result = _result(found, trace, total, offset, starts, loss, interrupted, self)
+        lost = loss(found.inner) if found.inner.likelihood.states > 1 else 0.0
+        result = _result(found, trace, total, offset, starts, lost, interrupted, self)
         if interrupted:
             raise FitInterrupted(result)
         return result
 
-    def _on_sample(self, models: Any, sample: Sample) -> tuple[Any, Any]:
+    def on_sample(self, models: Any, sample: Sample) -> tuple[Any, Any]:
         """The objectives and statuses of all starts on the sample, and the best model."""
         data = into_blocks(
             sample.values,
@@ -188,16 +239,20 @@ class _Plan:
         )
         missing = bool(np.isnan(sample.values).any())
         states = start(self.kernel, models, problem)
-        states, _ = run(
-            self.kernel,
-            states,
-            data,
-            problem,
-            max_iter=min(self.learner.max_iter, 100),
-            form=Form.MISSING if missing else Form.COMPLETE,
-            labelled=self.labelled,
-            cost=2e-8 * data.x.size * models.likelihood.states,
-        )
+        try:
+            states, _ = run(
+                self.kernel,
+                states,
+                data,
+                problem,
+                max_iter=min(self.learner.max_iter, 100),
+                form=Form.MISSING if missing else Form.COMPLETE,
+                labelled=self.labelled,
+                cost=2e-8 * data.x.size * models.likelihood.states,
+            )
+        except Interrupted:
+            # No iteration on the data is complete.
+            raise KeyboardInterrupt from None
         found = report(
             states, self.units.limits, self.units.centre, self.units.scale, canonical=False
         )
@@ -213,7 +268,7 @@ def _result(
     starts: Any,
     loss: float,
     interrupted: bool,
-    plan: _Plan,
+    plan: Plan,
 ) -> Fit:
     index = int(found.index)
     shift = offset / total
@@ -251,7 +306,8 @@ def _prior_value(model: Any, problem: Problem) -> Any:
 
 
 @jax.jit
-def _safe(likelihood: Any, radius: Any, missing: Any) -> Any:
+def safe_products(likelihood: Any, radius: Any, missing: Any) -> Any:
+    """For each of a stack of likelihoods whether ``Form.PRODUCTS`` may be used."""
     return jax.vmap(lambda part: part.safe_products(radius, missing=False))(likelihood) & ~missing
 
 
@@ -280,7 +336,7 @@ def _sample(
     """Distinct rows in a canonical order, so that neither order nor repetition matters."""
     table = values if labels is None else np.column_stack([values, labels])
     few = len(values) <= SMALL
-    unique, mass, _ = condense(table, weight, limit=SMALL if few else _SAMPLE, seed=seed)
+    unique, mass, _ = condense(table, weight, limit=SMALL if few else SAMPLE, seed=seed)
     if labels is None:
         return Sample(unique, mass, None, few)
     return Sample(unique[:, :-1], mass, unique[:, -1].astype(np.int32), few)
@@ -362,6 +418,14 @@ def second_moment_rows(
     for part in _chunks(values):
         gap = (values[part] - units.centre) / units.scale - mean
         scatter += (gap * weight[part][:, None]).T @ gap
+    return rows_with_moments(mean, scatter, total)
+
+
+def rows_with_moments(
+    mean: np.ndarray, scatter: np.ndarray, total: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """2D rows, and their weights, that have these moments."""
+    dim = len(mean)
     spectrum, axes = np.linalg.eigh(scatter)
     arms = axes * np.sqrt(np.maximum(spectrum, 0.0) * dim / total)
     rows = np.concatenate([mean + arms.T, mean - arms.T])

@@ -1,7 +1,7 @@
 """Starting assignments for the EM of mixtures: the rows shared out among the states.
 
-``condense`` makes a short sorted list of distinct points of the data, ``standardise`` puts their
-columns on one scale, and ``partitions`` shares them out in several ways.
+``standardise`` puts the columns of a short list of points on one scale, and ``partitions`` shares
+the points out in several ways.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ import numpy as np
 from numpy import ndarray
 from numpy.random import Generator, default_rng
 
+from .condensing import by_weight
+from .condensing import condense as condense
+
 _SEEDED = ("kmeans", "noisy", "k-means++")
 KINDS = (*_SEEDED, "hierarchical", "rows", "directions", "random", "random_from_data")
 
-# With more rows than MANY, only SAMPLED of them are sorted, so that the cost stays bounded.
-MANY = 50_000
-SAMPLED = 20_000
 MERGED = 500  # the most points for Ward's merging, which takes the square of them in memory
 NOISE = 0.4  # what it takes of each row: the majority stays where k-means put it
 # Standardised values are rounded to multiples of this. Sums of them are then mostly exact, and what
@@ -49,43 +49,6 @@ def standardise(points: ndarray, weights: ndarray) -> ndarray:
     deviation = np.sqrt((share * centred**2).sum(axis=0))
     scores = np.clip(centred / np.where(deviation > 0, deviation, 1.0), -1e9, 1e9)
     return np.rint(scores / _GRID) * _GRID + 0.0
-
-
-def condense(
-    points: ndarray, weights: ndarray, limit: int = 2000, seed: int = 0
-) -> tuple[ndarray, ndarray, ndarray | None]:
-    """Find the distinct rows, sorted, with the sums of their weights; rows of weight zero go.
-
-    NaN counts as a value like any other. Of more than ``limit`` distinct rows a sample is taken by
-    weight, and of very many rows too; only that second sample depends on the order of the rows.
-
-    Returns:
-        The points ``[U, E]``; their weights ``[U]``, all positive; and for each row of the data its
-        place among the points, or -1 if its weight is zero. The places are None after sampling.
-    """
-    # Three words, so that these are not the draws of any start.
-    rng = default_rng([seed, 0, 1])
-    rows = np.flatnonzero(weights > 0)
-    kept = weights[rows]
-    if sampled := len(rows) > MANY:
-        drawn = _by_weight(kept, rng.random(SAMPLED))
-        rows, kept = rows[drawn], np.full(SAMPLED, kept.sum() / SAMPLED)
-    # Adding zero turns -0 into 0.
-    candidates = points[rows] + 0.0
-    # The weight is the last key, so that equal rows are always summed in the same order.
-    order = np.lexsort((kept, *candidates.T[::-1]))
-    candidates, kept = candidates[order], kept[order]
-    before, after = candidates[:-1], candidates[1:]
-    same = ((before == after) | (np.isnan(before) & np.isnan(after))).all(axis=1)
-    first = np.append(True, ~same)[: len(rows)]
-    group = np.cumsum(first) - 1
-    unique, mass = candidates[first], np.bincount(group, kept)
-    if len(unique) > limit:
-        drawn, count = np.unique(_by_weight(mass, rng.random(limit)), return_counts=True)
-        return unique[drawn], count * (mass.sum() / limit), None
-    inverse = np.full(len(points), -1)
-    inverse[rows[order]] = group
-    return unique, mass, None if sampled else inverse
 
 
 def partitions(
@@ -187,7 +150,7 @@ def hierarchical(points: ndarray, weights: ndarray, states: int) -> ndarray:
     # The merging counts every point once; the weights guide the sample and the centroids.
     if len(points) <= MERGED:
         return _ward(points, states)
-    rows = np.unique(_by_weight(weights, np.full(MERGED, 0.5)))
+    rows = np.unique(by_weight(weights, np.full(MERGED, 0.5)))
     labels = _ward(points[rows], states)
     start = np.zeros((int(labels.max()) + 1, points.shape[1]))
     return _nearest(points, _centroids(points[rows], weights[rows], labels, start))
@@ -238,15 +201,6 @@ def _comparable(weights: ndarray) -> ndarray:
     """Weights of about one at most, and none zero, so that nothing is divided by zero."""
     # By a power of two, since sums of integers are exact and should stay so.
     return np.maximum(np.ldexp(weights, -np.frexp(weights.max())[1]), 1e-100)
-
-
-def _by_weight(weights: ndarray, places: ndarray) -> ndarray:
-    """Rows, ascending, one from each of as many equally heavy stretches as there are places."""
-    cumulative = np.cumsum(weights)
-    at = (np.arange(len(places)) + places) / len(places) * cumulative[-1]
-    # The last row that has any weight, should rounding reach the very end.
-    last = np.searchsorted(cumulative, cumulative[-1])
-    return np.minimum(np.searchsorted(cumulative, at, side="right"), last)
 
 
 def _draw(mass: ndarray, draws: ndarray) -> ndarray:

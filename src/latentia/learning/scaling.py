@@ -2,7 +2,8 @@
 
 import numpy as np
 
-_CHUNK = 65536
+# How many rows are summed at once.
+CHUNK = 65536
 
 
 def column_summary(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -10,41 +11,95 @@ def column_summary(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, 
 
     A constant column gets the size of its value (or 1) as its spread, which keeps its units.
     """
-    chunks = [slice(i, i + _CHUNK) for i in range(0, len(values), _CHUNK)]
-    count = np.zeros(values.shape[1])
-    total = np.zeros(values.shape[1])
-    largest = np.zeros(values.shape[1])
-    # From the first observed value on, so that an offset of the column does not round.
-    origin = _first(values, weight)
+    chunks = [slice(i, i + CHUNK) for i in range(0, len(values), CHUNK)]
+    level = Level(values.shape[1])
     for part in chunks:
-        gap, w = _gap(values[part], origin), weight[part]
-        count += w @ ~np.isnan(gap)
+        level.add(values[part], weight[part])
+    spread = Spread(level)
+    for part in chunks:
+        spread.add(values[part], weight[part])
+    return spread.summary()
+
+
+class Level:
+    """The first pass: sums of the columns, batch by batch.
+
+    Attributes:
+        count: ``[D]``, the weight of the observed entries of each column.
+        origin: ``[D]``, the first observed value, from which all else is measured, so that an
+            offset of the column does not round.
+        low: ``[D]``, the smallest distance from the origin (at most 0), of rows with weight.
+        high: ``[D]``, the largest.
+    """
+
+    def __init__(self, columns: int) -> None:
+        self.count = np.zeros(columns)
+        self.origin = np.zeros(columns)
+        self.low = np.zeros(columns)
+        self.high = np.zeros(columns)
+        self._total = np.zeros(columns)
+
+    def add(self, values: np.ndarray, weight: np.ndarray) -> None:
+        """Count the rows ``values [B, D]`` with ``weight [B]``."""
+        started = self.count > 0
+        if not started.all():
+            self.origin = np.where(started, self.origin, _first(values, weight))
+        gap = gap_from(values, self.origin)
+        self.count += weight @ ~np.isnan(gap)
         gap = np.nan_to_num(gap)
-        total += w @ gap
-        largest = np.maximum(largest, np.max(np.abs(gap) * (w > 0)[:, None], axis=0))
-    some = np.where(count > 0, count, 1.0)
-    shift = total / some
-    unit = np.where(largest > 0, largest, 1.0)
-    square = np.zeros(values.shape[1])
-    for part in chunks:
-        gap = np.nan_to_num((_gap(values[part], origin) - shift) / unit)
-        square += weight[part] @ gap**2
-    spread = np.sqrt(square / some) * unit
-    centre = origin + shift
-    # What is left of a constant column is rounding.
-    constant = spread <= 1e-14 * largest
-    constant |= largest == 0
-    size = np.where(centre != 0, np.abs(centre), 1.0)
-    return np.where(constant, origin, centre), np.where(constant, size, spread)
+        self._total += weight @ gap
+        gap *= (weight > 0)[:, None]
+        self.low = np.minimum(self.low, gap.min(axis=0))
+        self.high = np.maximum(self.high, gap.max(axis=0))
+
+    @property
+    def shift(self) -> np.ndarray:
+        """``[D]``: from the origin to the mean."""
+        return self._total / self._some
+
+    @property
+    def largest(self) -> np.ndarray:
+        """``[D]``: the largest distance from the origin."""
+        return np.maximum(-self.low, self.high)
+
+    @property
+    def _some(self) -> np.ndarray:
+        return np.where(self.count > 0, self.count, 1.0)
 
 
-def _gap(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
+class Spread:
+    """The second pass: sums of squares about the means that the first pass found."""
+
+    def __init__(self, level: Level) -> None:
+        self._level = level
+        self._shift = level.shift
+        self._unit = np.where(level.largest > 0, level.largest, 1.0)
+        self._square = np.zeros(len(level.count))
+
+    def add(self, values: np.ndarray, weight: np.ndarray) -> None:
+        """Count the rows ``values [B, D]`` with ``weight [B]``."""
+        gap = np.nan_to_num((gap_from(values, self._level.origin) - self._shift) / self._unit)
+        self._square += weight @ gap**2
+
+    def summary(self) -> tuple[np.ndarray, np.ndarray]:
+        """What ``column_summary`` returns, once all rows are counted."""
+        level = self._level
+        spread = np.sqrt(self._square / level._some) * self._unit
+        centre = level.origin + self._shift
+        # What is left of a constant column is rounding.
+        constant = spread <= 1e-14 * level.largest
+        constant |= level.largest == 0
+        size = np.where(centre != 0, np.abs(centre), 1.0)
+        return np.where(constant, level.origin, centre), np.where(constant, size, spread)
+
+
+def gap_from(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
+    """How far the values are from an origin, in float64."""
     return np.asarray(values, np.float64) - origin
 
 
 def _first(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    head = values[:_CHUNK]
-    seen = ~np.isnan(head) & (weight[:_CHUNK] > 0)[:, None]
+    seen = ~np.isnan(values) & (weight > 0)[:, None]
     first = np.argmax(seen, axis=0)
-    found = np.asarray(head[first, np.arange(values.shape[1])], np.float64)
+    found = np.asarray(values[first, np.arange(values.shape[1])], np.float64)
     return np.where(np.any(seen, axis=0), found, 0.0)

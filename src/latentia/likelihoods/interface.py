@@ -44,7 +44,11 @@ class Prepared(Protocol):
         ...
 
     def statistics(self, x: Rows, moments: Moments, weight: Weights) -> Statistics:
-        """As those of the likelihood."""
+        """Weighted totals, which add; ``finish`` turns them into those of the likelihood."""
+        ...
+
+    def finish(self, totals: Statistics) -> Statistics:
+        """The statistics of the likelihood, from totals over all the data."""
         ...
 
 

@@ -109,7 +109,7 @@ class LinearGaussian(AbstractLearnableLikelihood):
         return _observe(self, x)
 
     def prepare(self, form: Form) -> Prepared:
-        return self if form is Form.MISSING else _Complete(self, *_reduce(self))
+        return _Incomplete(self) if form is Form.MISSING else _Complete(self, *_reduce(self))
 
     def safe_products(self, radius: Scalar, missing: bool) -> jax.Array:
         return jnp.array(False)
@@ -265,6 +265,24 @@ class _Complete(eqx.Module):
         design = (extended * weight[:, None]).T @ extended
         design = design.at[:-1, :-1].add(spread)
         return RegressionTotals(jnp.full(like.dim, total), square, cross, design[None])
+
+    def finish(self, totals: RegressionTotals) -> RegressionTotals:
+        return totals
+
+
+class _Incomplete(eqx.Module):
+    """A linear Gaussian for data with missing entries, where nothing can be made ready."""
+
+    likelihood: LinearGaussian
+
+    def potential(self, x: Datum) -> GaussianPotential:
+        return self.likelihood.potential(x)
+
+    def statistics(self, x: Rows, moments: Any, weight: Weights) -> RegressionTotals:
+        return self.likelihood.statistics(x, moments, weight)
+
+    def finish(self, totals: RegressionTotals) -> RegressionTotals:
+        return totals
 
 
 def _observe(likelihood: LinearGaussian, x: Datum) -> GaussianPotential:

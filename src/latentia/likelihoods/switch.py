@@ -201,6 +201,9 @@ class _Prepared(eqx.Module):
     def statistics(self, x: Rows, moments: Any, weight: Weights) -> SwitchTotals:
         return _statistics(self.plain, self.parts, x, moments, weight)
 
+    def finish(self, totals: SwitchTotals) -> SwitchTotals:
+        return totals
+
 
 class _Products(eqx.Module):
     """A switch of exponential families as two matrix products, one for each step of EM."""
@@ -220,11 +223,13 @@ class _Products(eqx.Module):
 
     def statistics(self, x: Rows, moments: jax.Array, weight: Weights) -> SwitchTotals:
         shared = moments * weight[:, None]
-        totals = shared.T @ jax.vmap(self._features)(x)
+        return SwitchTotals(jnp.sum(shared, axis=0), shared.T @ jax.vmap(self._features)(x))
+
+    def finish(self, totals: SwitchTotals) -> SwitchTotals:
         states = jax.vmap(lambda part, total: part.statistics_of(total, self.centre))(
-            self.switch.parts, totals
+            self.switch.parts, totals.states
         )
-        return SwitchTotals(jnp.sum(shared, axis=0), states)
+        return SwitchTotals(totals.count, states)
 
 
 def _potential(plain: bool, parts: Any, x: Datum) -> DiscretePotential | BranchPotential:

@@ -1,0 +1,1 @@
+"""Estimators in scikit-learn's manner: one model in each file, thin shells around the core."""

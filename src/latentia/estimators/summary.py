@@ -1,0 +1,44 @@
+"""A fitted estimator as plain text."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Report(NamedTuple):
+    """What an estimator says of its parameters: a title, and a table with a heading."""
+
+    title: str
+    heading: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+
+
+def summary_text(estimator: Any, report: Report, parameters: int) -> str:
+    """Title, fit, verdict and parameters."""
+    lines = [f"{type(estimator).__name__}: {report.title}"]
+    fit = estimator.fit_
+    if fit is not None:
+        lines += [
+            f"  log-likelihood {fit.log_likelihood:.6g} of {fit.weight:.6g} rows, "
+            f"{parameters} free parameters",
+            f"  BIC {fit.bic:.6g}, AIC {fit.aic:.6g} (lower is better)",
+            f"  {_starts(fit)}{fit.iterations} iterations",
+            f"  {fit.status}",
+        ]
+    cells = [list(report.heading), *([_cell(value) for value in row] for row in report.rows)]
+    widths = [max(len(row[j]) for row in cells) for j in range(len(report.heading))]
+    lines.append("")
+    for row in cells:
+        padded = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
+        lines.append(("  " + "  ".join(padded)).rstrip())
+    return "\n".join(lines)
+
+
+def _starts(fit: Any) -> str:
+    count = len(fit.starts)
+    return f"{fit.reached} of {count} starts reached the best optimum, " if count > 1 else ""
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float | np.floating) else str(value)

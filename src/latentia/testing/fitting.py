@@ -1,0 +1,168 @@
+"""Laws of a whole fit: it ends at a maximum, wherever the data lie and however it got there."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentia import verbs
+from latentia.constraints import free_vector
+from latentia.latents import AbstractLabelledPrior
+from latentia.learning import EM, Fit
+from latentia.model import LatentVariableModel
+
+from .iteration import ROWS, elsewhere, rows_of, within
+from .support import cast, close, dtype_of, finite, law, rounding
+
+TIGHT = EM(start="given", tol=1e-13, max_iter=5000)
+TIGHT_NARROW = EM(start="given", tol=1e-6, max_iter=5000)
+
+
+def _learner(model: Any, **options: Any) -> EM:
+    base = TIGHT if dtype_of(model) == np.float64 else TIGHT_NARROW
+    return EM(start=base.start, tol=base.tol, max_iter=base.max_iter, **options)
+
+
+def _data(model: Any, seed: int) -> dict[str, Any]:
+    """Rows with gaps, weights, and a few labels if the model has states."""
+    rng = np.random.default_rng(seed)
+    x = rows_of(model, seed, missing=True)
+    weights = rng.integers(1, 3, ROWS).astype(float)
+    if not isinstance(model.prior, AbstractLabelledPrior):
+        return {"data": x, "weights": weights, "labels": None}
+    truth = np.asarray(verbs.map_estimate(model, x))if _plain(model) else verbs.map_estimate(model, x)[0]
+    return {"data": x, "weights": weights, "labels": np.where(rng.random(ROWS) < 0.2, truth, -1)}
+
+
+def _plain(model: Any) -> bool:
+    return len(jax.tree.leaves(model.prior)) == 1
+
+
+def _fit(model: Any, seed: int, learner: EM | None = None, **changes: Any) -> Fit:
+    data = {**_data(model, seed), **changes}
+    x = data.pop("data")
+    start = elsewhere(model, seed, 0.1)
+    return verbs.fit(start, x, learner=_learner(model) if learner is None else learner, **data)
+
+
+@jax.jit
+def _slopes(model: Any, x: Any, weight: Any, label: Any) -> Any:
+    """Slopes of the log-likelihood along the free coordinates, and those of single rows, summed."""
+
+    def each(vector: Any) -> Any:
+        other = within(model, vector)
+
+        def one(row: Any, code: Any) -> Any:
+            potential = other.likelihood.potential(row)
+            if isinstance(other.prior, AbstractLabelledPrior):
+                potential = other.prior.label(potential, code)
+            return other.prior.condition(potential).log_evidence
+
+        return weight * jax.vmap(one)(x, label)
+
+    def tangent(direction: Any) -> Any:
+        return jax.jvp(each, (free_vector(model),), (direction,))[1]
+
+    rows = jax.vmap(tangent)(jnp.eye(free_vector(model).size, dtype=x.dtype))
+    return jnp.sum(rows, axis=1), jnp.sum(jnp.abs(rows), axis=1)
+
+
+@law
+def fits_end_at_a_maximum(model: Any, seed: int = 0) -> None:
+    """The trace rises to a point without slope, and the reported number is the number."""
+    data = _data(model, seed)
+    fit = _fit(model, seed)
+    narrow = dtype_of(model) == np.float32
+    assert fit.converged, f"fit: expected to converge, but: {fit.status}"
+    fall = -np.diff(fit.trace) / np.maximum(np.abs(fit.trace[:-1]), 1)
+    assert fall.max(initial=0) <= (1e-6 if narrow else 1e-9), f"fit: the objective fell by {fall.max()}."
+    x, weight = data["data"], data["weights"]
+    score = verbs.score(fit.model, x, labels=data["labels"])
+    close(fit.log_likelihood, weight @ np.asarray(score, float), rounding(model), "Fit.log_likelihood")
+    close(fit.weight, weight.sum(), 1e-6, "Fit.weight")
+    label = np.full(ROWS, -1) if data["labels"] is None else data["labels"]
+    slopes, sizes = jax.device_get(_slopes(fit.model, x, weight.astype(x.dtype), label))
+    worst = np.max(np.abs(slopes) / np.maximum(sizes, 1e-3 * fit.weight))
+    assert worst <= (3e-2 if narrow else 2e-5), (
+        f"fit: the log-likelihood should have no slope at the end, but its relative size is {worst}."
+    )
+
+
+@law
+def acceleration_changes_the_way_only(model: Any, seed: int = 0) -> None:
+    """Plain and accelerated EM reach the same optimum."""
+    quick, plain = _fit(model, seed), _fit(model, seed, _learner(model, memory=0))
+    close(quick.objective, plain.objective, rounding(model, 1e-5, 1e-8), "the objective")
+    assert quick.iterations <= plain.iterations + 20, (
+        f"acceleration: {quick.iterations} passes where plain EM needs {plain.iterations}."
+    )
+
+
+@law
+def units_do_not_matter(model: Any, seed: int = 0) -> None:
+    """Columns in other units, and shifted, change the log-likelihood by the Jacobian alone."""
+    dtype = dtype_of(model)
+    size, shift = (1e6, 1e8) if dtype == np.float64 else (1e3, 0.0)
+    ones = np.ones(model.likelihood.dim, dtype)
+    centre, scale = (np.asarray(u) for u in model.likelihood.units(shift * ones, size * ones))
+    here = _fit(model, seed)
+    data = _data(model, seed)
+    start = elsewhere(model, seed, 0.1)
+    there = verbs.fit(
+        LatentVariableModel(start.prior, jax.device_get(start.likelihood.affine(centre, scale))),
+        (centre + scale * data["data"]).astype(dtype),
+        weights=data["weights"],
+        labels=data["labels"],
+        learner=_learner(model),
+    )
+    jacobian = data["weights"] @ (~np.isnan(data["data"]) @ np.log(scale))
+    close(
+        (there.log_likelihood + jacobian) / here.weight,
+        here.log_likelihood / here.weight,
+        rounding(model, 1e-4, 1e-8),
+        "the log-likelihood per row in other units",
+    )
+
+
+@law
+def empty_rows_change_nothing(model: Any, seed: int = 0) -> None:
+    """Rows without any observed entry, and rows of weight 0, leave the fit as it is."""
+    data = _data(model, seed)
+    keep = np.arange(ROWS) < ROWS - 6
+    short = {k: None if v is None else v[keep] for k, v in data.items()}
+    x, weights = data["data"].copy(), data["weights"].copy()
+    labels = None if data["labels"] is None else np.where(keep, data["labels"], -1)
+    x[-6:-3] = np.nan
+    weights[-3:] = 0
+    one = _fit(model, seed, **short)
+    two = _fit(model, seed, data=x, weights=weights, labels=labels)
+    close(two.weight, one.weight, 1e-6, "Fit.weight with empty rows")
+    close(two.log_likelihood, one.log_likelihood, rounding(model, 1e-4, 1e-9), "log-likelihood")
+    if dtype_of(model) == np.float64:
+        close(two.model, one.model, 1e-4, "the model fitted with empty rows")
+
+
+@law
+def a_prior_is_part_of_the_objective(model: Any, seed: int = 0) -> None:
+    """Imaginary data change the fit, and the trace of the penalised objective rises."""
+    plain = _fit(model, seed)
+    fit = _fit(model, seed, _learner(model, pseudo_count=2.0))
+    finite(fit.trace, "the trace")
+    fall = -np.diff(fit.trace) / np.maximum(np.abs(fit.trace[:-1]), 1)
+    assert fall.max(initial=0) <= (1e-6 if dtype_of(model) == np.float32 else 1e-9)
+    assert fit.log_likelihood < plain.log_likelihood + rounding(model) * abs(plain.log_likelihood)
+    assert abs(fit.objective - plain.objective) > 1e-4, "pseudo_count should have an effect."
+
+
+@law
+def precisions_fit_alike(model: Any, seed: int = 0) -> None:
+    """A fit in float32 reaches the log-likelihood of that in float64."""
+    data = _data(model, seed)
+    fits = []
+    for dtype in (np.float32, np.float64):
+        start = cast(elsewhere(model, seed, 0.1), dtype)
+        fits.append(verbs.fit(start, data["data"].astype(dtype), weights=data["weights"],
+                              labels=data["labels"], learner=_learner(start)))  # fmt: skip
+        finite(fits[-1].model, f"the model fitted in {np.dtype(dtype)}")
+    close(fits[0].objective, fits[1].objective, 1e-4, "the objective in float32")

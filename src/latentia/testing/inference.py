@@ -1,0 +1,210 @@
+"""Laws of exact inference: Bayes' rule, against sums and integrals over all z."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy import stats
+
+from .densities import FALSE_ALARM
+from .latent_grids import LatentGrid, latent_grid
+from .support import as_rows, close, draw, dtype_of, finite, law, rounding
+
+_ROWS = 8
+
+
+@jax.jit
+def _joint(model: Any, z: Any, x: Any) -> Any:
+    return jax.vmap(jax.vmap(model.log_joint, (None, 0)), (0, None))(x, z)
+
+
+@jax.jit
+def _posterior(model: Any, x: Any, z: Any) -> Any:
+    """Evidence, mode, and the log posterior of all z, for each row."""
+
+    def one(row: Any) -> Any:
+        posterior = model.prior.condition(model.likelihood.potential(row))
+        mode = posterior.mode()
+        values = jax.vmap(posterior.log_prob)(z)
+        return posterior.log_evidence, values, mode, posterior.log_prob(mode), posterior.moments
+
+    return jax.vmap(one)(x)
+
+
+def _rows(model: Any, seed: int) -> np.ndarray:
+    """Draws of x with gaps; the last row has nothing."""
+    x = np.array(draw(model, _ROWS, seed)[1])
+    x[::3, 0] = np.nan
+    x[1, -1] = np.nan
+    x[-1] = np.nan
+    return x
+
+
+def _by_grid(model: Any, x: np.ndarray, grid: LatentGrid) -> tuple[np.ndarray, np.ndarray]:
+    """Log evidence ``[N]`` and log posterior ``[N, G]``, by summing over the grid."""
+    joint = np.asarray(_joint(model, grid.z, x), float)
+    evidence = np.logaddexp.reduce(joint + grid.log_weights, axis=1)
+    return evidence, joint - evidence[:, None]
+
+
+@law
+def posterior_follows_bayes(model: Any, seed: int = 0, grid: LatentGrid | None = None) -> None:
+    """Evidence and posterior are those of p(z) p(x|z) summed over all z, with missing entries too."""
+    grid = latent_grid(model.prior) if grid is None else grid
+    x = _rows(model, seed)
+    evidence, posterior = _by_grid(model, x, grid)
+    got, values, mode, height, _ = jax.device_get(_posterior(model, x, grid.z))
+    finite(got, "log_evidence")
+    close(got, evidence, rounding(model, 1e-4), "log_evidence, against the sum over z")
+    where = posterior > -30
+    close(
+        np.where(where, values, 0.0),
+        np.where(where, posterior, 0.0),
+        rounding(model, 1e-3, 1e-8),
+        "the log posterior, against Bayes' rule over the grid",
+    )
+    assert got[-1] == 0 or abs(got[-1]) < rounding(model), "an empty row has log evidence 0."
+    slack = rounding(model, 1e-3, 1e-9) * (1 + np.abs(height))
+    assert (height + slack >= values.max(axis=1)).all(), "mode: some z is more probable."
+    joint = np.asarray(_at_modes(model, x, mode), float)
+    close(height, joint - got, rounding(model, 1e-3), "the log posterior at the mode")
+
+
+@jax.jit
+def _at_modes(model: Any, x: Any, z: Any) -> Any:
+    return jax.vmap(model.log_joint)(x, z)
+
+
+@jax.jit
+def _sums(model: Any, x: Any, y: Any, z: Any) -> Any:
+    one, two = model.likelihood.potential(x), model.likelihood.potential(y)
+    nothing = model.likelihood.potential(jnp.full_like(x, jnp.nan))
+    both = jax.vmap(one + two)(z), jax.vmap(one)(z) + jax.vmap(two)(z)
+    truth = jax.vmap(one)(z), jax.vmap(lambda value: model.likelihood.log_prob(x, value))(z)
+    first = model.prior.condition(one + two), model.prior.condition(two + one)
+    idle = model.prior.condition(one + nothing), model.prior.condition(one)
+    prior = jax.vmap(model.prior.condition(nothing).log_prob)(z), jax.vmap(model.prior.log_prob)(z)
+
+    def seen(posterior: Any) -> Any:
+        return posterior.log_evidence, posterior.moments
+
+    pairs = [tuple(map(seen, first)), tuple(map(seen, idle))]
+    return both, truth, prior, *pairs, jax.vmap(nothing)(z)
+
+
+@law
+def potentials_are_evidence(model: Any, seed: int = 0, grid: LatentGrid | None = None) -> None:
+    """A potential is log p(x|z); potentials add, in any order, and that of nothing is zero."""
+    grid = latent_grid(model.prior, 9) if grid is None else grid
+    x = _rows(model, seed)
+    both, truth, prior, swapped, idle, nothing = jax.device_get(_sums(model, x[0], x[2], grid.z))
+    allowed = rounding(model, 1e-3)
+    close(*both, allowed, "a sum of potentials, against the sum of their values")
+    close(*truth, allowed, "the potential, against log p(x|z)")
+    close(*prior, allowed, "the posterior after the zero potential, against the prior")
+    close(*swapped, allowed, "potentials added in the other order")
+    close(*idle, allowed, "conditioning on a zero potential as well")
+    assert (np.asarray(nothing) == 0).all(), "the potential of a missing row should be zero."
+
+
+@jax.jit
+def _posterior_draws(model: Any, x: Any, keys: Any) -> Any:
+    posterior = model.prior.condition(model.likelihood.potential(x))
+    z = jax.vmap(posterior.sample)(keys)
+    return z, jax.vmap(posterior.log_prob)(z)
+
+
+@law
+def posterior_draws_match(model: Any, seed: int = 0, grid: LatentGrid | None = None) -> None:
+    """Draws of the posterior have its mean, covariance and entropy (false alarms: ``FALSE_ALARM``)."""
+    grid = latent_grid(model.prior) if grid is None else grid
+    x = _rows(model, seed)[:1]
+    keys = jax.random.split(jax.random.key(seed + 1), 4096)
+    z, log_probs = jax.device_get(_posterior_draws(model, x[0], keys))
+    _, posterior = _by_grid(model, x, grid)
+    mass = np.exp(posterior[0] + grid.log_weights)
+    finite(log_probs, "log_prob of draws of the posterior")
+    drawn, points = _features(z), _features(grid.z)
+    columns = [*zip(drawn.T, points.T, strict=True), (log_probs, posterior[0])]
+    for mine, theirs in columns:
+        theirs = np.where(mass > 1e-30, theirs, 0.0)
+        mean = mass @ theirs
+        error = np.sqrt(max(mass @ (theirs - mean) ** 2, 0.0) / len(mine))
+        gap = abs(np.mean(mine, dtype=float) - mean) / (error + 1e-5 * (1 + abs(mean)))
+        p = 2 * stats.norm.sf(gap) * len(columns)
+        assert p >= FALSE_ALARM, f"draws of the posterior do not follow it (z = {gap:.2f})."
+
+
+def _features(z: Any) -> np.ndarray:
+    """The codes as indicators, the numbers, and their products."""
+    parts = []
+    for leaf in jax.tree.leaves(z):
+        leaf = np.asarray(leaf)
+        if leaf.dtype.kind in "iu":
+            parts.append((leaf[:, None] == np.arange(8)).astype(float))
+        else:
+            parts.append(np.asarray(leaf, float).reshape(len(leaf), -1))
+    flat = np.concatenate(parts, axis=1)
+    pairs = flat[:, :, None] * flat[:, None, :]
+    return np.concatenate([flat, pairs.reshape(len(flat), -1)], axis=1)
+
+
+@jax.jit
+def _labelled(model: Any, x: Any, codes: Any) -> Any:
+    def one(row: Any, code: Any) -> Any:
+        potential = model.prior.label(model.likelihood.potential(row), code)
+        posterior = model.prior.condition(potential)
+        return posterior.log_evidence, posterior.probabilities
+
+    return jax.vmap(lambda row: jax.vmap(lambda code: one(row, code))(codes))(x)
+
+
+@law
+def labels_are_evidence(model: Any, seed: int = 0) -> None:
+    """A known state has probability 1, and its evidence is p(x, state); these sum to p(x)."""
+    x = _rows(model, seed)
+    states = model.prior.states
+    evidence, probabilities = jax.device_get(_labelled(model, x, np.arange(-1, states)))
+    close(probabilities[:, 1:], np.broadcast_to(np.eye(states), (len(x), states, states)),
+          rounding(model, 1e-6), "the posterior given a label")  # fmt: skip
+    close(np.logaddexp.reduce(evidence[:, 1:].astype(float), axis=1), evidence[:, 0],
+          rounding(model, 1e-4), "the sum of p(x, label) over labels, against p(x)")  # fmt: skip
+    shares = np.exp(evidence[:, 1:].astype(float) - evidence[:, :1])
+    close(shares, probabilities[:, 0], rounding(model, 1e-4), "p(x, label) / p(x)")
+
+
+@jax.jit
+def _slope_at_mode(model: Any, x: Any) -> Any:
+    def one(row: Any) -> Any:
+        mode = model.prior.condition(model.likelihood.potential(row)).mode()
+        inner = mode[1] if isinstance(mode, tuple) else mode
+
+        def value(z: Any) -> Any:
+            whole = (mode[0], z) if isinstance(mode, tuple) else z
+            return model.log_joint(row, whole)
+
+        if jnp.issubdtype(jnp.result_type(inner), jnp.integer):
+            return jnp.zeros(())
+        return jax.grad(value)(inner)
+
+    return jax.vmap(one)(x)
+
+
+@law
+def modes_are_stationary(model: Any, seed: int = 0) -> None:
+    """Where z is continuous, the joint density has no slope at the mode."""
+    slope = np.asarray(_slope_at_mode(model, _rows(model, seed)))
+    close(slope, np.zeros_like(slope), rounding(model, 5e-3, 1e-8), "the slope at the mode")
+
+
+@law
+def draws_have_the_shape_asked(model: Any, seed: int = 0) -> None:
+    """Draws of pairs have one row each, in the model's precision, and their density is not zero."""
+    for count in (1, 2, 17):
+        z, x = draw(model, count, seed)
+        assert x.shape == (count, model.likelihood.dim), f"sample: got x of shape {x.shape}."
+        assert x.dtype == dtype_of(model), f"sample: got {x.dtype} from {dtype_of(model)}."
+        assert all(len(leaf) == count for leaf in jax.tree.leaves(z)), "sample: a z for each x."
+        finite(_at_modes(model, x, z), "log_joint of a draw")
+    assert as_rows(z).size >= count

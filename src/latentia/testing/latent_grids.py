@@ -1,0 +1,70 @@
+"""All values of a latent variable, for oracles by enumeration and quadrature."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentia.latents import Branching, Discrete, GaussianLatent
+
+
+class LatentGrid(NamedTuple):
+    """Values of z, stacked, and their log weights ``[G]``: a sum or an integral over all z."""
+
+    z: Any
+    log_weights: np.ndarray
+
+
+def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
+    """Every state, and a trapezoid rule for every Gaussian dimension.
+
+    Args:
+        prior: a ``Discrete``, ``GaussianLatent`` or ``Branching`` prior. For another structure, give
+            a law the grid itself.
+        fineness: points for each Gaussian dimension, over 16 standard deviations.
+    """
+    if isinstance(prior, Discrete):
+        return LatentGrid(np.arange(prior.states), np.zeros(prior.states))
+    if isinstance(prior, GaussianLatent):
+        return _gaussian(prior, fineness)
+    if isinstance(prior, Branching):
+        each = [
+            _gaussian(jax.tree.map(lambda leaf, k=k: leaf[k], prior.branches), fineness)
+            for k in range(prior.states)
+        ]
+        codes = np.repeat(np.arange(prior.states), [len(g.log_weights) for g in each])
+        inner = np.concatenate([g.z for g in each])
+        return LatentGrid((codes, inner), np.concatenate([g.log_weights for g in each]))
+    raise TypeError(f"prior should be one that can be enumerated, but is {prior!r}: give a grid.")
+
+
+def _gaussian(prior: Any, fineness: int) -> LatentGrid:
+    axis = np.linspace(-8, 8, fineness)
+    mesh = np.meshgrid(*[axis] * prior.dim, indexing="ij")
+    noise = np.stack([m.ravel() for m in mesh], axis=1)
+    root = np.linalg.cholesky(np.asarray(prior.covariance, float))
+    points = np.asarray(prior.mean, float) + noise @ root.T
+    volume = prior.dim * np.log(axis[1] - axis[0]) + np.log(np.diagonal(root)).sum()
+    return LatentGrid(points.astype(prior.mean.dtype), np.full(len(points), volume))
+
+
+def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
+    """Values of z and weights whose mean is that of the posterior, exact for quadratics of z.
+
+    States are enumerated; a Gaussian gets the 2L points of third-degree spherical cubature.
+    """
+    if isinstance(prior, Discrete):
+        return jnp.arange(prior.states), posterior.probabilities
+    if isinstance(prior, GaussianLatent):
+        arms = jnp.sqrt(1.0 * prior.dim) * posterior.root.T
+        points = jnp.concatenate([posterior.mean + arms, posterior.mean - arms])
+        return points, jnp.full(2 * prior.dim, 1 / (2 * prior.dim), points.dtype)
+    inner = [
+        cubature(*(jax.tree.map(lambda leaf, k=k: leaf[k], part) for part in parts))
+        for k in range(prior.states)
+        for parts in [(prior.branches, posterior.inner)]
+    ]
+    codes = jnp.repeat(jnp.arange(prior.states), len(inner[0][1]))
+    shares = [posterior.probabilities[k] * weight for k, (_, weight) in enumerate(inner)]
+    return (codes, jnp.concatenate([z for z, _ in inner])), jnp.concatenate(shares)

@@ -1,0 +1,182 @@
+"""What the laws share: precision, tolerances, draws, grids, and a few functions compiled once.
+
+A law is called with a part whose parameters are set. It computes in the precision of those, draws its
+data from the part itself by a seed, and raises ``AssertionError`` with a sentence.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentia.distributions import Limits
+from latentia.precision import precision_of
+
+# Rows are evaluated in pieces of this size, so that each part is compiled once.
+_PIECE = 4096
+
+
+def law(check: Callable[..., None]) -> Callable[..., None]:
+    """Run a law in the precision of the part that it is about."""
+
+    @wraps(check)
+    def run(part: Any, *args: Any, **options: Any) -> None:
+        with precision_of(part):
+            check(part, *args, **options)
+
+    return run
+
+
+def dtype_of(part: Any) -> np.dtype:
+    """The precision of a part."""
+    return np.dtype(jax.tree.leaves(part)[0].dtype)
+
+
+def rounding(part: Any, narrow: float = 2e-4, wide: float = 1e-9) -> float:
+    """The relative error allowed: ``narrow`` in float32, ``wide`` in float64."""
+    return wide if dtype_of(part) == np.float64 else narrow
+
+
+def cast(part: Any, dtype: Any) -> Any:
+    """The same part in another precision."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf).astype(dtype), part)
+
+
+def close(got: Any, expected: Any, tolerance: float, what: str) -> None:
+    """Assert that two trees of numbers agree, relative to the larger of 1 and each array's size."""
+    pairs = zip(jax.tree.leaves(got), jax.tree.leaves(expected), strict=True)
+    for mine, theirs in pairs:
+        mine, theirs = np.asarray(mine, float), np.asarray(theirs, float)
+        same = (mine == theirs) | (np.isnan(mine) & np.isnan(theirs))
+        with np.errstate(invalid="ignore"):
+            error = np.where(same, 0.0, np.abs(mine - theirs))
+        size = max(1.0, float(np.max(np.abs(theirs[np.isfinite(theirs)]), initial=0.0)))
+        worst = float(np.max(error, initial=0.0)) / size
+        assert worst <= tolerance, (
+            f"{what}: the relative error is {worst:.3g} where {tolerance:.3g} is allowed; got "
+            f"{mine}, expected {theirs}."
+        )
+
+
+def finite(tree: Any, what: str) -> None:
+    """Assert that no number of a tree is NaN or infinite."""
+    bad = [leaf for leaf in jax.tree.leaves(tree) if not np.isfinite(np.asarray(leaf)).all()]
+    assert not bad, f"{what}: expected finite numbers, got {bad[0]}."
+
+
+@jax.jit
+def _draw(part: Any, keys: Any) -> Any:
+    return jax.vmap(part.sample)(keys)
+
+
+def draw(part: Any, count: int, seed: int) -> Any:
+    """``count`` draws of a part that can be sampled."""
+    keys = jax.random.split(jax.random.key(seed), _PIECE)
+    pieces = []
+    for first in range(0, count, _PIECE):
+        drawn = jax.device_get(_draw(part, keys))
+        pieces.append(jax.tree.map(lambda leaf, n=count - first: np.asarray(leaf)[:n], drawn))
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), first + 1), _PIECE)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *pieces)
+
+
+@jax.jit
+def _log_prob(family: Any, x: Any) -> Any:
+    return jax.vmap(family.log_prob)(x)
+
+
+def log_prob(family: Any, x: np.ndarray) -> np.ndarray:
+    """Of each row, in float64."""
+    x = np.asarray(x, dtype_of(family))
+    pieces = []
+    for first in range(0, len(x), _PIECE):
+        part = x[first : first + _PIECE]
+        padded = np.concatenate([part, np.repeat(x[:1], _PIECE - len(part), axis=0)])
+        pieces.append(np.asarray(_log_prob(family, padded), float)[: len(part)])
+    return np.concatenate(pieces)
+
+
+statistics: Callable[..., Any] = jax.jit(lambda family, x, weight: family.statistics(x, weight))
+maximize: Callable[..., Any] = jax.jit(lambda part, totals, limits: part.maximize(totals, limits))
+
+
+def no_limits(dim: int, dtype: Any) -> Limits:
+    """No floor and no ridge."""
+    return Limits(np.zeros(dim, dtype), np.zeros(dim, dtype))
+
+
+class Grid(NamedTuple):
+    """Points ``[G, D]`` and log weights ``[G]``: an integral or a sum over all of x."""
+
+    points: np.ndarray
+    log_weights: np.ndarray
+
+    def log_total(self, log_values: np.ndarray) -> float:
+        """The log of the integral of the exponential."""
+        return float(log_sum(log_values + self.log_weights))
+
+
+def log_sum(values: np.ndarray) -> float:
+    """Log of the sum of exponentials."""
+    top = np.max(values)
+    if not np.isfinite(top):
+        return float(top)
+    return float(np.log(np.sum(np.exp(values - top))) + top)
+
+
+def axes_of(draws: np.ndarray) -> list[tuple[np.ndarray, float]]:
+    """For each column of some draws its points and their log weight.
+
+    Columns of whole numbers are enumerated well beyond the draws; others get the trapezoid rule,
+    which is exact to rounding for densities as smooth as a Gaussian.
+    """
+    draws = np.asarray(draws, float)
+    whole = np.array([np.array_equal(c, np.round(c)) for c in draws.T])
+    step = np.zeros(draws.shape[1])
+    if (~whole).any():
+        spread = np.atleast_2d(np.cov(draws[:, ~whole].T))
+        step[~whole] = 0.5 / np.sqrt(np.diagonal(np.linalg.inv(spread)))
+    axes = []
+    for j, column in enumerate(draws.T):
+        low, high = column.min(), column.max()
+        if whole[j]:
+            axes.append((np.arange(low - 1, high + (high - low) + 4), 0.0))
+            continue
+        reach = 8.5 * column.std()
+        count = int(np.ceil(2 * reach / step[j])) + 1
+        points = np.linspace(column.mean() - reach, column.mean() + reach, count)
+        axes.append((points, float(np.log(points[1] - points[0]))))
+    return axes
+
+
+def grid_of(draws: np.ndarray) -> Grid:
+    """A grid over the whole space in which some draws lie."""
+    axes = axes_of(draws)
+    mesh = np.meshgrid(*(points for points, _ in axes), indexing="ij")
+    points = np.stack([m.ravel() for m in mesh], axis=1)
+    return Grid(points, np.full(len(points), sum(weight for _, weight in axes)))
+
+
+def with_column(row: np.ndarray, column: int, values: np.ndarray) -> np.ndarray:
+    """Copies of a row, with each of the values in one column."""
+    rows = np.repeat(row[None], len(values), axis=0)
+    rows[:, column] = values
+    return rows
+
+
+def jittered(vector: Any, key: Any, size: float) -> Any:
+    """A vector of free coordinates, moved at random."""
+    return vector + size * jax.random.normal(key, vector.shape, vector.dtype)
+
+
+def mean_and_error(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean over the first axis and its standard error."""
+    return values.mean(axis=0), values.std(axis=0) / np.sqrt(len(values))
+
+
+def as_rows(tree: Any) -> jax.Array:
+    """All numbers of a tree as one vector."""
+    return jnp.concatenate([jnp.ravel(leaf) for leaf in jax.tree.leaves(tree)])

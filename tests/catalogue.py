@@ -1,0 +1,103 @@
+"""One instance of everything: a new family, prior, likelihood or model is one line here, and all laws run on it."""
+
+import numpy as np
+
+from latentia import (
+    Bernoulli,
+    Branching,
+    Categorical,
+    DiagonalGaussian,
+    Discrete,
+    Gaussian,
+    GaussianLatent,
+    LatentVariableModel,
+    LinearGaussian,
+    Poisson,
+    Product,
+    SphericalGaussian,
+    Switch,
+)
+
+MEAN = np.array([1.0, -2.0])
+COVARIANCE = np.array([[2.0, -0.7], [-0.7, 0.5]])
+# Columns with 2, 3 and 4 levels; the padding is zero.
+ITEMS = np.array([[0.3, 0.7, 0, 0], [0.2, 0.5, 0.3, 0], [0.1, 0.2, 0.3, 0.4]])
+
+FAMILIES = {
+    "gaussian": Gaussian(MEAN, COVARIANCE),
+    "gaussian in 1 column": Gaussian(MEAN[:1], COVARIANCE[:1, :1]),
+    "gaussian, tied": Gaussian(MEAN[::-1].copy(), COVARIANCE, tied=True),
+    "diagonal gaussian": DiagonalGaussian(MEAN, np.array([0.3, 4.0])),
+    "spherical gaussian": SphericalGaussian(MEAN, np.array(0.6)),
+    "bernoulli": Bernoulli(np.array([0.2, 0.5, 0.9])),
+    "categorical": Categorical(ITEMS, levels=(2, 3, 4)),
+    "poisson": Poisson(np.array([0.8, 3.0])),
+    "product of gaussian and bernoulli": Product(Gaussian(MEAN, COVARIANCE), Bernoulli(np.array([0.3]))),
+    "product of three kinds": Product(
+        SphericalGaussian(MEAN[:1], np.array(0.6)),
+        Poisson(np.array([2.0])),
+        Categorical(ITEMS[1:2, :3]),
+    ),
+}
+"""Families of distributions, with parameters of ordinary size and few columns."""
+
+WEIGHTS = np.array([0.5, 0.3, 0.2])
+CENTRES = np.array([[0.0, 0.0], [4.0, 1.0], [-1.0, 4.0]])
+SHAPES = np.array([[[1.0, 0.5], [0.5, 0.8]], [[0.6, -0.2], [-0.2, 1.2]], [[1.5, 0.0], [0.0, 0.4]]])
+LOADINGS = np.array([[0.9, 0.0], [0.8, 0.3], [-0.7, 0.6], [0.1, 0.9], [0.4, 0.5]])
+NOISE = np.array([0.4, 0.5, 0.3, 0.6, 0.8])
+BIAS = np.array([1.0, -1.0, 0.5, 0.0, 2.0])
+
+
+def mixture(parts, weights=WEIGHTS):
+    return LatentVariableModel(Discrete(weights), Switch(parts))
+
+
+def factors(isotropic, latent=2, columns=5):
+    noise = np.full(columns, 0.5) if isotropic else NOISE[:columns]
+    loadings = LOADINGS[:columns, :latent]
+    return LinearGaussian(loadings, BIAS[:columns], noise, isotropic=isotropic)
+
+
+ANALYSERS = [
+    LinearGaussian(LOADINGS[:3, :1], np.zeros(3), NOISE[:3]),
+    LinearGaussian(LOADINGS[2:, 1:], np.array([4.0, 0.0, -3.0]), NOISE[2:]),
+]
+
+MODELS = {
+    "gaussian mixture": mixture([Gaussian(c, s) for c, s in zip(CENTRES, SHAPES, strict=True)]),
+    "tied gaussian mixture": mixture([Gaussian(c, SHAPES[0], tied=True) for c in CENTRES]),
+    "diagonal gaussian mixture": mixture(
+        [DiagonalGaussian(c, np.diagonal(s)) for c, s in zip(CENTRES, SHAPES, strict=True)]
+    ),
+    "spherical gaussian mixture": mixture(
+        [SphericalGaussian(c, s[0, 0]) for c, s in zip(CENTRES, SHAPES, strict=True)]
+    ),
+    "latent classes": mixture(
+        [
+            Categorical(np.roll(ITEMS[1:], 1, axis=1)[:, [1, 2, 3, 0]], levels=(3, 4)),
+            Categorical(np.array([[0.8, 0.1, 0.1, 0], [0.7, 0.1, 0.1, 0.1]]), levels=(3, 4)),
+        ],
+        np.array([0.6, 0.4]),
+    ),
+    "bernoulli mixture": mixture(
+        [Bernoulli(np.array([0.8, 0.9, 0.7, 0.8])), Bernoulli(np.array([0.2, 0.1, 0.3, 0.3]))],
+        np.array([0.6, 0.4]),
+    ),
+    "poisson mixture": mixture(
+        [Poisson(np.array([1.0, 9.0])), Poisson(np.array([8.0, 2.0]))], np.array([0.6, 0.4])
+    ),
+    "mixed mixture": mixture(
+        [
+            Product(Gaussian(c, s), Poisson(np.array([rate])), Bernoulli(np.array([p])))
+            for c, s, rate, p in zip(CENTRES[:2], SHAPES[:2], (1.0, 6.0), (0.3, 0.8), strict=True)
+        ],
+        np.array([0.6, 0.4]),
+    ),
+    "factor analysis": LatentVariableModel(GaussianLatent(dim=2), factors(isotropic=False)),
+    "probabilistic pca": LatentVariableModel(GaussianLatent(dim=2), factors(isotropic=True)),
+    "mixture of factor analysers": LatentVariableModel(
+        Branching(Discrete(np.array([0.6, 0.4])), GaussianLatent(dim=1)), Switch(ANALYSERS)
+    ),
+}
+"""Models whose parameters are set; the laws draw their data from the models themselves."""
