@@ -32,7 +32,9 @@ FAMILIES = {
     "bernoulli": Bernoulli(np.array([0.2, 0.5, 0.9])),
     "categorical": Categorical(ITEMS, levels=(2, 3, 4)),
     "poisson": Poisson(np.array([0.8, 3.0])),
-    "product of gaussian and bernoulli": Product(Gaussian(MEAN, COVARIANCE), Bernoulli(np.array([0.3]))),
+    "product of gaussian and bernoulli": Product(
+        Gaussian(MEAN, COVARIANCE), Bernoulli(np.array([0.3]))
+    ),
     "product of three kinds": Product(
         SphericalGaussian(MEAN[:1], np.array(0.6)),
         Poisson(np.array([2.0])),

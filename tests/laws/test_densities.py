@@ -1,6 +1,6 @@
 import pytest
-from catalogue import FAMILIES
 
+from catalogue import FAMILIES
 from latentia.testing import DENSITY_LAWS, cast
 
 

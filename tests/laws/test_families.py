@@ -1,8 +1,8 @@
 import pytest
-from catalogue import FAMILIES
 
-from latentia.testing import EXPONENTIAL_FAMILY_LAWS, LEARNING_LAWS, cast
+from catalogue import FAMILIES
 from latentia.distributions import AbstractExponentialFamily
+from latentia.testing import EXPONENTIAL_FAMILY_LAWS, LEARNING_LAWS, cast
 
 EXPONENTIAL = [n for n, f in FAMILIES.items() if isinstance(f, AbstractExponentialFamily)]
 

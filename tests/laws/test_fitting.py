@@ -1,6 +1,6 @@
 import pytest
-from catalogue import MODELS
 
+from catalogue import MODELS
 from latentia.testing import FITTING_LAWS, cast
 
 

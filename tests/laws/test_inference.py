@@ -1,6 +1,6 @@
 import pytest
-from catalogue import MODELS
 
+from catalogue import MODELS
 from latentia.latents import AbstractLabelledPrior
 from latentia.testing import INFERENCE_LAWS, LABEL_LAWS, cast
 

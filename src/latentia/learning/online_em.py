@@ -15,14 +15,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.data.blocks import Blocks, into_blocks
-from latentia.distributions import Limits
 from latentia.model import LatentVariableModel
 from latentia.precision import on_host, precision_of
 from latentia.typing import Form
 
 from .em import EM
 from .expectation import Totals, expectations, maximized
-from .fitting import fit_rows
+from .fitting import Units, fit_rows, units_from
 
 
 class OnlineEM(eqx.Module):
@@ -37,7 +36,8 @@ class OnlineEM(eqx.Module):
         warm_up: a weight of rows. Steps are as if so much more had been seen before the first
             batch, so that early batches change the first model less.
         first: how the first batch is fitted, by the portfolio of starts. Its ``covariance_floor``
-            (relative to the variance of all rows so far) and ``ridge`` hold for every batch.
+            (relative to the variance of all rows so far) and ``ridge`` hold for every batch; its
+            ``pseudo_count`` is for the first alone, since its weight fades with that batch.
     """
 
     exponent: float = eqx.field(static=True, default=0.7)
@@ -65,23 +65,27 @@ class OnlineEM(eqx.Module):
 class OnlineState(NamedTuple):
     """What goes from batch to batch beside the model: plain NumPy numbers.
 
-    ``weight ()`` is that of all rows so far with an observed entry; ``count [D]`` that of the
+    ``weight ()`` is that of all rows so far with an observed entry; ``observed [D]`` that of the
     observed entries of each column, ``mean [D]`` and ``square [D]`` their mean and the sum of
     squares about it; ``score ()`` the log-likelihood per row of the last batch, before the model
     learned from it, and NaN for the first.
     """
 
     weight: np.ndarray
-    count: np.ndarray
+    observed: np.ndarray
     mean: np.ndarray
     square: np.ndarray
     score: np.ndarray
 
     @property
     def spread(self) -> np.ndarray:
-        """``[D]``: the standard deviation of each column so far; 1 where it is not known."""
-        variance = self.square / np.where(self.count > 0, self.count, 1.0)
-        return np.sqrt(np.where(variance > 0, variance, 1.0))
+        """``[D]``: the standard deviation of each column so far.
+
+        While it is 0, it is the size of the mean, or 1: as in ``scaling.column_summary``.
+        """
+        spread = np.sqrt(self.square / np.where(self.observed > 0, self.observed, 1.0))
+        size = np.where(self.mean != 0, np.abs(self.mean), 1.0)
+        return np.where(spread > 0, spread, size)
 
 
 def state_after(weight: float, dim: int) -> OnlineState:
@@ -135,13 +139,13 @@ def online_update(
     if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(moved)):
         raise ValueError(
             "values of this batch should keep the model finite, but a parameter became NaN or "
-            "infinite; the last model is unchanged. Raise covariance_floor, or use fewer components."
+            "infinite; the last model is unchanged: raise covariance_floor, or use fewer states."
         )
     return moved, after._replace(score=score)
 
 
 def online_step(
-    model: LatentVariableModel,
+    model: Any,
     values: np.ndarray,
     weight: np.ndarray,
     step: float,
@@ -162,33 +166,28 @@ def online_step(
         The new model, and the log-likelihood per row of the batch under the old one.
     """
     dtype = values.dtype
-    spread = state.spread.astype(dtype)
-    centre, scale = jax.device_get(
-        model.likelihood.units(state.mean.astype(dtype), spread)  # pyright: ignore
-    )
-    kept = Limits(
-        np.asarray(limits.covariance_floor * (state.spread / scale) ** 2, dtype),  # pyright: ignore
-        np.where(scale == 1, limits.ridge, limits.ridge / scale**2).astype(dtype),  # pyright: ignore
-    )
-    data = into_blocks(values, weight, centre=centre, scale=scale, dtype=dtype)
+    units, _ = units_from(model.likelihood, state.mean, state.spread, values[:1], limits, dtype)
+    data = into_blocks(values, weight, centre=units.centre, scale=units.scale, dtype=dtype)
     form = Form.MISSING if np.isnan(values).any() else Form.COMPLETE
-    moved, score = on_host(
-        _step(model, data, np.asarray(step, dtype), kept, centre, scale, form=form)
-    )
+    moved, score = on_host(_step(model, data, np.asarray(step, dtype), units, form=form))
     observed = weight @ ~np.isnan(values)
-    return moved, score - observed @ np.log(scale) / weight.sum()
+    return moved, score - observed @ np.log(units.scale) / weight.sum()
 
 
 @partial(jax.jit, static_argnames=("form",))
-def _step(
-    model: Any, data: Blocks, step: Any, limits: Limits, centre: Any, scale: Any, *, form: Form
-) -> tuple[Any, Any]:
-    inner = LatentVariableModel(model.prior, model.likelihood.affine(-centre / scale, 1 / scale))
+def _step(model: Any, data: Blocks, step: Any, units: Units, *, form: Form) -> tuple[Any, Any]:
+    centre, scale, limits = units
+    # The old statistics have the ridge already.
+    limits = limits._replace(ridge=step * limits.ridge)
+    inner = _affine(model, -centre / scale, 1 / scale)
     totals = expectations(inner, data, form=form, labelled=False)
     weight = jnp.sum(data.weight)
     moved = maximized(inner, blended(inner, totals, weight, step), limits)
-    outer = LatentVariableModel(moved.prior, moved.likelihood.affine(centre, scale))
-    return outer, totals.log_likelihood / weight
+    return _affine(moved, centre, scale), totals.log_likelihood / weight
+
+
+def _affine(model: Any, centre: Any, scale: Any) -> LatentVariableModel:
+    return LatentVariableModel(model.prior, model.likelihood.affine(centre, scale))
 
 
 def blended(model: Any, totals: Totals, weight: Any, step: Any) -> Totals:
@@ -212,18 +211,18 @@ def _observe(state: OnlineState, values: np.ndarray, weight: np.ndarray) -> Onli
     seen = ~np.isnan(values)
     heavy = weight[:, None] * seen
     more = heavy.sum(axis=0)
-    first = np.where(state.count > 0, state.mean, _first(values, heavy))
+    first = np.where(state.observed > 0, state.mean, _first(values, heavy))
     gap = np.where(seen, np.asarray(values, float) - first, 0.0)
     some = np.where(more > 0, more, 1.0)
     shift = (heavy * gap).sum(axis=0) / some
     square = (heavy * (gap - shift) ** 2).sum(axis=0)
-    count = state.count + more
+    count = state.observed + more
     share = more / np.where(count > 0, count, 1.0)
     return OnlineState(
         np.asarray(state.weight + weight.sum()),
         count,
         first + share * shift,
-        state.square + square + state.count * share * shift**2,
+        state.square + square + state.observed * share * shift**2,
         np.asarray(np.nan),
     )
 

@@ -19,6 +19,7 @@ from .support import (
     cast,
     close,
     draw,
+    draw_data,
     dtype_of,
     finite,
     grid_of,
@@ -36,7 +37,7 @@ _DRAWS = 8000
 @law
 def density_integrates_to_one(family: Any, seed: int = 0, grid: Grid | None = None) -> None:
     """The sum or integral of exp(log_prob) over all x is one."""
-    grid = grid_of(draw(family, 512, seed)) if grid is None else grid
+    grid = grid_of(draw_data(family, 512, seed)) if grid is None else grid
     total = np.exp(grid.log_total(log_prob(family, grid.points)))
     close(total, 1.0, rounding(family), "the integral of the density")
 
@@ -46,14 +47,18 @@ def sampler_matches_density(family: Any, seed: int = 0, grid: Grid | None = None
     """Draws have the shape of a datum, and pass goodness-of-fit tests against log_prob."""
     x = draw(family, _DRAWS, seed)
     assert x.shape == (_DRAWS, family.dim), f"sample: {family.dim} numbers a draw, got {x.shape}."
-    assert x.dtype == dtype_of(family), f"sample: draws should be {dtype_of(family)}, got {x.dtype}."
+    assert x.dtype == dtype_of(family), (
+        f"sample: draws should be {dtype_of(family)}, got {x.dtype}."
+    )
     grid = grid_of(x[:512]) if grid is None else grid
     points = np.asarray(grid.points, float)
     log_values = log_prob(family, points)
     mass = np.exp(log_values + grid.log_weights)
     tests = 2 * family.dim + family.dim * (family.dim - 1) // 2 + 1
     for j, (axis, _) in enumerate(axes_of(x[:512])):
-        expected = np.array([mass[points[:, j] == value].sum() for value in np.unique(points[:, j])])
+        expected = np.array(
+            [mass[points[:, j] == value].sum() for value in np.unique(points[:, j])]
+        )
         _one_column(x[:, j], np.unique(points[:, j]), expected, axis, FALSE_ALARM / tests)
     centre = mass @ points
     finite_values = np.where(mass > 0, log_values, 0.0)
@@ -96,7 +101,7 @@ def _one_mean(drawn: Any, mass: Any, values: Any, what: str, alarm: float) -> No
 @law
 def missing_entries_are_integrated_out(family: Any, seed: int = 0) -> None:
     """A NaN gives the marginal: the sum or integral over that entry, whatever else is missing."""
-    draws = draw(family, 512, seed)
+    draws = draw_data(family, 512, seed)
     axes = axes_of(draws)
     for j, (points, log_weight) in enumerate(axes):
         for i in range(3):
@@ -123,14 +128,16 @@ def nothing_observed_says_nothing(family: Any, seed: int = 0) -> None:
 @law
 def impossible_values_have_probability_zero(family: Any, seed: int = 0) -> None:
     """Between the whole numbers of a discrete column the log probability is minus infinity."""
-    draws = draw(family, 512, seed)
+    draws = draw_data(family, 512, seed)
     for j, (points, _) in enumerate(axes_of(draws)):
         if not np.array_equal(points, np.round(points)):
             continue
         for wrong in (0.5, -1.0, np.inf):
             row = with_column(np.array(draws[0]), j, np.array([wrong]))
             value = log_prob(family, row)[0]
-            assert value == -np.inf, f"log_prob of {wrong} in column {j} should be -inf, not {value}."
+            assert value == -np.inf, (
+                f"log_prob of {wrong} in column {j} should be -inf, not {value}."
+            )
 
 
 @law
@@ -141,7 +148,7 @@ def affine_changes_variables(family: Any, seed: int = 0) -> None:
     ask = rng.normal(size=family.dim).astype(dtype), rng.uniform(0.5, 2, family.dim).astype(dtype)
     centre, scale = (np.asarray(u) for u in family.units(*map(jnp.asarray, ask)))
     moved = _affine(family, centre, scale)
-    x = np.array(draw(family, 64, seed), float)
+    x = np.array(draw_data(family, 64, seed), float)
     x[::3, 0] = np.nan
     jacobian = ~np.isnan(x) @ np.log(scale)
     close(
@@ -170,7 +177,7 @@ def _prepared(family: Any, x: Any, weight: Any) -> Any:
 @law
 def prepared_forms_agree(family: Any, seed: int = 0) -> None:
     """``prepare`` changes the speed and nothing else."""
-    x = draw(family, 64, seed)
+    x = draw_data(family, 64, seed)
     weight = np.random.default_rng(seed).uniform(0, 2, 64).astype(x.dtype)
     plain, missing, complete = jax.device_get(_prepared(family, x, weight))
     close(missing, plain, rounding(family), "prepare(Form.MISSING)")
@@ -189,7 +196,7 @@ def free_coordinates_round_trip(family: Any, seed: int = 0) -> None:
     moved = bind_vector(jnp.asarray(free + np.asarray(0.3, free.dtype)), family)
     close(free_vector(bind_vector(free_vector(moved), family)), free_vector(moved),
           rounding(family, 1e-5), "free(bind(free))")  # fmt: skip
-    finite(log_prob(moved, draw(moved, 8, seed)), "log_prob after moving the free coordinates")
+    finite(log_prob(moved, draw_data(moved, 8, seed)), "log_prob after moving the free coordinates")
 
 
 @jax.jit
@@ -203,7 +210,7 @@ def _gradients(family: Any, free: Any, x: Any) -> Any:
 @law
 def gradients_are_right(family: Any, seed: int = 0) -> None:
     """The gradient of log_prob is finite, with missing entries too, and agrees with differences."""
-    x = np.array(draw(family, 6, seed))
+    x = np.array(draw_data(family, 6, seed))
     x[0] = np.nan
     x[1, 0] = np.nan
     free = np.asarray(free_vector(family))
@@ -223,6 +230,6 @@ def gradients_are_right(family: Any, seed: int = 0) -> None:
 @law
 def precisions_agree(family: Any, seed: int = 0) -> None:
     """log_prob in float32 is that in float64 up to rounding."""
-    x = draw(family, 64, seed)
+    x = draw_data(family, 64, seed)
     narrow = log_prob(cast(family, np.float32), x)
     close(narrow, log_prob(cast(family, np.float64), x), 2e-5, "log_prob in float32")

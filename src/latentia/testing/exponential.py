@@ -33,7 +33,7 @@ def _ask(family: Any, seed: int, missing: bool) -> tuple[Any, Any, Any]:
 
 @law
 def log_prob_is_a_product(family: Any, seed: int = 0) -> None:
-    """natural · features + base is log_prob, and missing entries drop out where that is claimed."""
+    """Natural · features + base is log_prob, and missing entries drop out where that is claimed."""
     (product, plain, *_), _, _ = _ask(family, seed, False)
     close(product, plain, rounding(family, 1e-4), "natural · features + base")
     if bool(family.safe_products(np.asarray(10.0, dtype_of(family)), True)):

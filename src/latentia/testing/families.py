@@ -10,7 +10,7 @@ from latentia.constraints import bind_vector, free_vector
 
 from .support import (
     close,
-    draw,
+    draw_data,
     dtype_of,
     grid_of,
     jittered,
@@ -28,7 +28,7 @@ ROWS = 96
 def weighted_draws(family: Any, seed: int, missing: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Draws of a family, some entries missing if asked for, and weights."""
     rng = np.random.default_rng(seed)
-    x = np.array(draw(family, ROWS, seed))
+    x = np.array(draw_data(family, ROWS, seed))
     if missing:
         x[rng.random(x.shape) < 0.25] = np.nan
     return x, rng.uniform(0.2, 2, ROWS).astype(x.dtype)
@@ -41,9 +41,16 @@ def statistics_add_over_data(family: Any, seed: int = 0) -> None:
     first = np.where(np.arange(ROWS) < ROWS // 3, weight, 0).astype(x.dtype)
     whole = statistics(family, x, weight)
     parts = [statistics(family, x, w) for w in (first, weight - first)]
-    close(jax.tree.map(jnp.add, *parts), whole, rounding(family), "statistics of two batches, added")
+    close(
+        jax.tree.map(jnp.add, *parts), whole, rounding(family), "statistics of two batches, added"
+    )
     double = statistics(family, x, 2 * weight)
-    close(double, jax.tree.map(lambda s: 2 * s, whole), rounding(family), "statistics at twice the weight")
+    close(
+        double,
+        jax.tree.map(lambda s: 2 * s, whole),
+        rounding(family),
+        "statistics at twice the weight",
+    )
 
 
 @law
@@ -129,7 +136,9 @@ def missing_data_are_learned_from(family: Any, seed: int = 0) -> None:
         f"a step with missing entries lowered the log-likelihood from {before} to {after}."
     )
     found = _iterate(family, x, weight, no_limits(family.dim, x.dtype))
-    assert_stationary(found, x, weight, rounding(family, 2e-3, 1e-8), "maximize with missing entries")
+    assert_stationary(
+        found, x, weight, rounding(family, 2e-3, 1e-8), "maximize with missing entries"
+    )
 
 
 _imagine: Any = jax.jit(lambda family, other, weight: family.imagine(other, weight))
@@ -148,14 +157,19 @@ def imagined_data_are_its_own(family: Any, seed: int = 0) -> None:
     limits = no_limits(family.dim, dtype)
     for other in (family, _another(family, seed)):
         totals = _imagine(family, other, np.asarray(7.0, dtype))
-        close(maximize(family, totals, limits), other, rounding(family, 1e-4), "maximize(imagine(other))")
+        close(
+            maximize(family, totals, limits),
+            other,
+            rounding(family, 1e-4),
+            "maximize(imagine(other))",
+        )
 
 
 @law
 def imagined_data_are_expected_data(family: Any, seed: int = 0) -> None:
     """``imagine`` is the mean of ``statistics`` under the other distribution."""
     other = _another(family, seed)
-    grid = grid_of(draw(other, 512, seed))
+    grid = grid_of(draw_data(other, 512, seed))
     mass = np.exp(log_prob(other, grid.points) + grid.log_weights)
     keep = mass > 1e-18
     points, mass = grid.points[keep], mass[keep]
@@ -174,14 +188,19 @@ def imagined_data_are_expected_data(family: Any, seed: int = 0) -> None:
 def expected_log_prob_is_the_mean(family: Any, seed: int = 0) -> None:
     """It is the integral of log_prob under the other, up to a constant of the other."""
     other, third = _another(family, seed + 1), _another(family, seed + 2)
-    grid = grid_of(draw(other, 512, seed))
+    grid = grid_of(draw_data(other, 512, seed))
     mass = np.exp(log_prob(other, grid.points) + grid.log_weights)
     gaps = []
     for member in (family, third):
         values = np.where(mass > 0, log_prob(member, grid.points), 0.0)
         gaps.append(float(_expected(member, other)) - mass @ np.where(mass > 0, values, 0.0))
     size = max(1.0, abs(float(_expected(family, other))))
-    close(gaps[0] / size, gaps[1] / size, rounding(family, 1e-3), "expected_log_prob less its integral")
+    close(
+        gaps[0] / size,
+        gaps[1] / size,
+        rounding(family, 1e-3),
+        "expected_log_prob less its integral",
+    )
 
 
 _guess: Any = jax.jit(lambda family, x, weight: family.guess(x, weight))

@@ -31,7 +31,11 @@ def _data(model: Any, seed: int) -> dict[str, Any]:
     weights = rng.integers(1, 3, ROWS).astype(float)
     if not isinstance(model.prior, AbstractLabelledPrior):
         return {"data": x, "weights": weights, "labels": None}
-    truth = np.asarray(verbs.map_estimate(model, x))if _plain(model) else verbs.map_estimate(model, x)[0]
+    truth = (
+        np.asarray(verbs.map_estimate(model, x))
+        if _plain(model)
+        else verbs.map_estimate(model, x)[0]
+    )
     return {"data": x, "weights": weights, "labels": np.where(rng.random(ROWS) < 0.2, truth, -1)}
 
 
@@ -76,10 +80,14 @@ def fits_end_at_a_maximum(model: Any, seed: int = 0) -> None:
     narrow = dtype_of(model) == np.float32
     assert fit.converged, f"fit: expected to converge, but: {fit.status}"
     fall = -np.diff(fit.trace) / np.maximum(np.abs(fit.trace[:-1]), 1)
-    assert fall.max(initial=0) <= (1e-6 if narrow else 1e-9), f"fit: the objective fell by {fall.max()}."
+    assert fall.max(initial=0) <= (1e-6 if narrow else 1e-9), (
+        f"fit: the objective fell by {fall.max()}."
+    )
     x, weight = data["data"], data["weights"]
     score = verbs.score(fit.model, x, labels=data["labels"])
-    close(fit.log_likelihood, weight @ np.asarray(score, float), rounding(model), "Fit.log_likelihood")
+    close(
+        fit.log_likelihood, weight @ np.asarray(score, float), rounding(model), "Fit.log_likelihood"
+    )
     close(fit.weight, weight.sum(), 1e-6, "Fit.weight")
     label = np.full(ROWS, -1) if data["labels"] is None else data["labels"]
     slopes, sizes = jax.device_get(_slopes(fit.model, x, weight.astype(x.dtype), label))

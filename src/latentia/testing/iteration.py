@@ -17,7 +17,7 @@ from latentia.model import LatentVariableModel
 from latentia.typing import Form
 
 from .latent_grids import cubature
-from .support import as_rows, close, draw, dtype_of, finite, law, no_limits, rounding
+from .support import as_rows, close, draw_data, dtype_of, finite, law, no_limits, rounding
 
 ROWS = 96
 _MONOTONE = {np.dtype(np.float64): 1e-9, np.dtype(np.float32): 1e-6}
@@ -70,7 +70,7 @@ def em_step(model: Any, data: Blocks, problem: Problem, form: Form = Form.MISSIN
 
 def rows_of(model: Any, seed: int, missing: bool = False) -> np.ndarray:
     """Draws of x, some entries missing if asked for."""
-    x = np.array(draw(model, ROWS, seed)[1])
+    x = np.array(draw_data(model, ROWS, seed)[1])
     if missing:
         x[np.random.default_rng(seed).random(x.shape) < 0.2] = np.nan
     return x

@@ -83,6 +83,15 @@ def draw(part: Any, count: int, seed: int) -> Any:
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *pieces)
 
 
+def draw_data(part: Any, count: int, seed: int) -> Any:
+    """Data for a law that is not about ``sample``: drawn in float64, in the precision of the part."""
+    wide = cast(part, np.float64)
+    with precision_of(wide):
+        drawn = draw(wide, count, seed)
+    dtype = dtype_of(part)
+    return jax.tree.map(lambda v: v.astype(dtype) if v.dtype.kind == "f" else v, drawn)
+
+
 @jax.jit
 def _log_prob(family: Any, x: Any) -> Any:
     return jax.vmap(family.log_prob)(x)
