@@ -17,7 +17,9 @@ def case(rows: int, columns: int, factors: int) -> dict[str, object]:
     rng = np.random.default_rng(0)
     loadings = rng.normal(size=(columns, factors))
     noise = rng.uniform(0.2, 2, columns)
-    x = rng.normal(size=(rows, factors)) @ loadings.T + rng.normal(size=(rows, columns)) * np.sqrt(noise)
+    x = rng.normal(size=(rows, factors)) @ loadings.T + rng.normal(size=(rows, columns)) * np.sqrt(
+        noise
+    )
     lt.FactorAnalysis(factors).fit(x[:1000])
     times, scores = {}, {}
     for name, make in (("mine", lt.FactorAnalysis), ("peer", Peer)):

@@ -59,7 +59,9 @@ start = time.perf_counter()
 GaussianMixture(2).fit(X)
 print(time.perf_counter() - start)
 """
-PEERS = "import time; s = time.perf_counter(); import jax, sklearn.base; print(time.perf_counter() - s)"
+PEERS = (
+    "import time; s = time.perf_counter(); import jax, sklearn.base; print(time.perf_counter() - s)"
+)
 MINE = (
     "import time; s = time.perf_counter(); import jax, sklearn.base, latentia; latentia.GaussianMixture;"
     "print(time.perf_counter() - s)"

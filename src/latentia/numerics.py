@@ -86,6 +86,15 @@ def factor_inverse(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
     return inverse / scale[..., None, :], log_det + 2 * jnp.sum(jnp.log(scale), axis=-1)
 
 
+def solve_positive(matrix: jax.Array, right: jax.Array) -> jax.Array:
+    """The solution X ``[..., D, Q]`` of ``matrix X = right`` for symmetric positive definite matrices.
+
+    Compiles to much less than a general solver, and scales the unknowns alike first.
+    """
+    whitener, _ = factor_inverse(matrix)
+    return jnp.swapaxes(whitener, -1, -2) @ (whitener @ right)
+
+
 def square_root(covariance: jax.Array) -> jax.Array:
     """A matrix R with ``R @ R.T = covariance``; the covariance may be singular."""
     values, vectors = jnp.linalg.eigh(covariance)

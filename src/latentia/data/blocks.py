@@ -30,6 +30,7 @@ def into_blocks(
     scale: np.ndarray | float = 1.0,
     dtype: Any = np.float64,
     block: int = BLOCK,
+    regroup: bool = False,
 ) -> Blocks:
     """Copy rows ``(values - centre) / scale`` into blocks.
 
@@ -37,8 +38,16 @@ def into_blocks(
         values: ``[N, D]``, at least one row.
         weight: ``[N]``; ones by default.
         label: ``[N]``, the known states; -1, unknown, by default.
+        regroup: whether rows may change places, so that those that lack as many entries are in
+            one block, which is quicker where the order does not matter.
     """
     rows, columns = values.shape
+    lacking = np.isnan(values).sum(axis=1) if regroup else np.zeros(1)
+    if lacking.any():
+        order = np.argsort(lacking, kind="stable")
+        values = values[order]
+        weight = None if weight is None else weight[order]
+        label = None if label is None else label[order]
     size = _round_up(rows) if rows <= block else block
     used = -(-rows // size)
     count = _round_up(used)

@@ -146,7 +146,7 @@ class FactoredGaussian(eqx.Module):
 
     def log_prob(self, x: Datum) -> Scalar:
         gap = x - self.gaussian.mean
-        density = terms.marginal_log_density if self.missing else terms.log_density
+        density = terms.quick_marginal_log_density if self.missing else terms.log_density
         return density(gap, self.factors)
 
     def statistics(self, x: Rows, weight: Weights) -> GaussianTotals:

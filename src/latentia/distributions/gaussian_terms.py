@@ -14,6 +14,8 @@ import numpy as np
 
 from latentia.numerics import LOG_2PI, factor_inverse, floor_spectrum, regress_missing
 
+from .missing_entries import fill_and_spread, fill_missing
+
 # The product form is allowed while its rounding stays below this (see `Form.PRODUCTS`).
 PRODUCT_ERROR = 1e-9
 
@@ -48,10 +50,24 @@ def marginal_log_density(gap: jax.Array, factors: Factors) -> jax.Array:
     known = jnp.where(missing, 0.0, gap)
     precision = factors.whitener.T @ factors.whitener
     gain, _, log_det = regress_missing(precision, missing[None])
+    filled = known + gain[:, :, 0] @ known
+    return _observed_log_density(filled, log_det[0], factors, missing)
+
+
+def quick_marginal_log_density(gap: jax.Array, factors: Factors) -> jax.Array:
+    """The same, quicker for many rows, without derivatives."""
+    precision = factors.whitener.T @ factors.whitener
+    filled, log_det = fill_missing(precision, gap[None])
+    return _observed_log_density(filled[0], log_det[0], factors, jnp.isnan(gap))
+
+
+def _observed_log_density(
+    filled: jax.Array, log_det: jax.Array, factors: Factors, missing: jax.Array
+) -> jax.Array:
     # With the missing entries at their conditional mean the quadratic forms agree.
-    whitened = factors.whitener @ (known + gain[:, :, 0] @ known)
+    whitened = factors.whitener @ filled
     seen = jnp.sum(~missing)
-    return -0.5 * (whitened @ whitened + factors.log_det + log_det[0] + seen * LOG_2PI)
+    return -0.5 * (whitened @ whitened + factors.log_det + log_det + seen * LOG_2PI)
 
 
 def moments(gap: jax.Array, weight: jax.Array) -> GaussianTotals:
@@ -62,13 +78,10 @@ def moments(gap: jax.Array, weight: jax.Array) -> GaussianTotals:
 
 def expected_moments(gap: jax.Array, weight: jax.Array, factors: Factors) -> GaussianTotals:
     """Moments expected where missing entries are NaN, given the observed ones."""
-    missing = jnp.isnan(gap)
-    known = jnp.where(missing, 0.0, gap)
     precision = factors.whitener.T @ factors.whitener
-    gain, spread, _ = regress_missing(precision, missing)
-    filled = known + jnp.einsum("ijs,sj->si", gain, known)
+    filled, spread = fill_and_spread(precision, gap, weight)
     count, first, second = moments(filled, weight)
-    return GaussianTotals(count, first, second + spread @ weight)
+    return GaussianTotals(count, first, second + spread)
 
 
 def mean_and_scatter(mean: jax.Array, totals: GaussianTotals) -> tuple[jax.Array, jax.Array]:

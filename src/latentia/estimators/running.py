@@ -30,6 +30,7 @@ def learner_of(estimator: Any, *, given: bool) -> EM:
         tol=float(estimator.tol),
         covariance_floor=float(getattr(estimator, "covariance_floor", 0.0)),
         ridge=float(getattr(estimator, "reg_covar", 0.0)),
+        pseudo_count=float(getattr(estimator, "pseudo_count", 0.0)),
         n_init=None if count == "auto" else int(count),
         start="given" if given else kind,
     )

@@ -5,3 +5,5 @@ from .files import read as read
 from .files import write as write
 from .flattening import flatten as flatten
 from .restoring import restore as restore
+from .models import load as load
+from .models import save as save

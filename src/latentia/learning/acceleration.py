@@ -12,6 +12,8 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from latentia.numerics import solve_positive
+
 
 class History(NamedTuple):
     """Differences of the last points and residuals, ``[m, P]`` each, the newest first."""
@@ -44,6 +46,6 @@ def extrapolate(history: History, point: jax.Array, residual: jax.Array) -> jax.
     scale = jnp.maximum(jnp.max(jnp.diagonal(gram)), jnp.finfo(gram.dtype).tiny)
     eye = jnp.eye(gram.shape[0], dtype=gram.dtype)
     damped = gram / scale + eye * jnp.where(used, 1e-10, 1.0)
-    share = jnp.linalg.solve(damped, rows @ residual / scale)
+    share = solve_positive(damped, (rows @ residual / scale)[:, None])[:, 0]
     share = jnp.where(used, share, 0.0)
     return point + residual - share @ (history.points + rows)

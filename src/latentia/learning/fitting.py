@@ -147,7 +147,13 @@ class Plan:
             radius = 0.0
         else:
             data = into_blocks(
-                values, weight, labels, centre=self.units.centre, scale=self.units.scale, dtype=self.dtype
+                values,
+                weight,
+                labels,
+                centre=self.units.centre,
+                scale=self.units.scale,
+                dtype=self.dtype,
+                regroup=True,
             )
             radius = float(np.sqrt(np.max(np.nansum(data.x**2, axis=-1))))
         form = Form.MISSING if missing else Form.COMPLETE
@@ -170,7 +176,8 @@ class Plan:
     ) -> Fit:
         """Run all models on data in memory, and report; for the arguments see ``finish``."""
         states = start(self.kernel, models, self.problem)
-        cost = 2e-9 * data.x.size * models.likelihood.states * jax.tree.leaves(models)[0].shape[0]
+        count = jax.tree.leaves(models)[0].shape[0]
+        cost = 2e-9 * data.x.size * models.likelihood.states * count
         interrupted = False
         try:
             states, trace = run(
@@ -183,6 +190,7 @@ class Plan:
                 labelled=self.labelled,
                 radius=radius,
                 cost=cost,
+                rivals=np.zeros(count, int) if count > 1 else None,
                 watch=_watching(watch, total, offset),
             )
         except Interrupted as stop:
@@ -232,6 +240,7 @@ class Plan:
             centre=self.units.centre,
             scale=self.units.scale,
             dtype=self.dtype,
+            regroup=True,
         )
         problem = self.problem._replace(
             weight=np.asarray(sample.mass.sum(), self.dtype),
@@ -249,6 +258,7 @@ class Plan:
                 form=Form.MISSING if missing else Form.COMPLETE,
                 labelled=self.labelled,
                 cost=2e-8 * data.x.size * models.likelihood.states,
+            rivals=np.zeros(len(states.status), int),
             )
         except Interrupted:
             # No iteration on the data is complete.

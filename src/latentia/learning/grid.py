@@ -30,8 +30,8 @@ from .scaling import column_summary
 from .starts import start_kinds
 from .status import Status
 
-# How many passes tell the pace of a start.
-_PACE = 20
+# The distance to the limit at which starts are compared, per row; only the best go on.
+_LOOSE = 1e-5
 # How long one call of the compiled program may take, so that Ctrl-C is answered soon.
 _SECONDS = 0.3
 
@@ -187,46 +187,29 @@ class Grid:
     def _run(
         self, kernel: Any, states: Any, data: Blocks, problem: Problem
     ) -> tuple[Any, np.ndarray]:
-        """Every start to its end. The quick form goes first, as far as it is exact enough."""
-        radius = np.sqrt(np.max(np.nansum(np.asarray(data.x) ** 2, axis=-1)))
-        radius = np.asarray(radius, self.values.dtype)
-        quick = [Form.PRODUCTS] if self.form is Form.COMPLETE else []
-        guess = 2e-5 + 4e-9 * data.x.size * max(self.counts)
-        lanes = len(states.status)
-        traces = np.zeros((lanes, 0), self.values.dtype)
-        going = np.ones(lanes, bool)
-        for form in (*quick, self.form):
-            safe = going
-            while (going & safe).any():
-                began = time.perf_counter()
-                steps = int(np.clip(_SECONDS / (guess * (going & safe).sum()), 1, CHUNK))
-                states, *told = _advance(
-                    kernel, states, data, problem, np.int32(steps),
-                    np.int32(self.learner.max_iter), radius, form=form,
-                )  # fmt: skip
-                trace, safe, sound, status = jax.device_get((*told, states.status))
-                work = int(np.isfinite(trace).sum())
-                guess = max((time.perf_counter() - began) / work, 1e-6) if work > 100 else guess
-                traces = np.concatenate([traces, trace[:, : _used(trace)]], axis=1)
-                slow = self._hopeless(traces, status, sound)
-                status = np.where(slow, Status.STEP_LIMIT, status).astype(status.dtype)
-                states = states._replace(status=status)
-                going = (status == Status.RUNNING) & (np.asarray(states.steps) < self.learner.max_iter)
-                if self.watch is not None:
-                    self.watch(1 - going.sum() / lanes)
-        return states, traces
+        """All starts close to their limits, then all the way those that may be the best."""
+        loose = problem._replace(tol=np.maximum(problem.tol, np.asarray(_LOOSE, problem.tol.dtype)))
+        climb = _Climb(self, kernel, data)
+        states = climb.run(states, loose)
+        done = np.full(len(states.status), bool(loose.tol <= problem.tol))
+        while True:
+            more = ~done & self._finalists(states, climb.sound)
+            if not more.any():
+                return states, climb.traces
+            status = np.where(more, Status.RUNNING, states.status).astype(np.int32)
+            states = climb.run(states._replace(status=status), problem)
+            done |= more
 
-    def _hopeless(self, traces: np.ndarray, status: np.ndarray, sound: np.ndarray) -> np.ndarray:
-        """Which starts would not reach the best one of their count in time, at their pace."""
-        starts = len(self.kinds)
-        if traces.shape[1] <= 2 * _PACE:
-            return np.zeros(len(status), bool)
-        last = np.where(np.isfinite(traces[:, -1]), traces[:, -1], np.nan)
-        ended = _last(traces)
-        best = np.where((status == Status.CONVERGED) & sound, ended, -np.inf)
-        best = np.repeat(best.reshape(-1, starts).max(axis=1), starts)
-        reach = (last - traces[:, -1 - _PACE]) / _PACE * self.learner.max_iter
-        return (status == Status.RUNNING) & (last + reach < best)
+    def _finalists(self, states: Any, sound: np.ndarray) -> np.ndarray:
+        """The starts that ended near the best one of their count."""
+        status, ended = np.asarray(states.status), np.asarray(states.objective)
+        alive = (status == Status.CONVERGED) & np.isfinite(ended)
+        grouped = (len(self.counts), len(self.kinds))
+        eligible = (alive & sound).reshape(grouped)
+        eligible = np.where(eligible.any(axis=1, keepdims=True), eligible, alive.reshape(grouped))
+        height = np.where(eligible, ended.reshape(grouped), -np.inf)
+        near = height >= height.max(axis=1, keepdims=True) - 100 * _LOOSE
+        return (eligible & near).ravel()
 
     def _fit(self, solved: Solved, traces: np.ndarray, group: int) -> Fit:
         count, starts = self.counts[group], self.sizes[group]
@@ -254,6 +237,48 @@ class Grid:
         )
 
 
+class _Climb:
+    """Passes over the data for all starts that are running, in calls of bounded length."""
+
+    def __init__(self, grid: Grid, kernel: Any, data: Blocks) -> None:
+        self.grid, self.kernel, self.data = grid, kernel, data
+        dtype = grid.values.dtype
+        radius = np.sqrt(np.max(np.nansum(np.asarray(data.x) ** 2, axis=-1)))
+        self.radius = np.asarray(radius, dtype)
+        self.guess = 2e-5 + 4e-9 * data.x.size * max(grid.counts)
+        self.traces = np.zeros((len(grid.counts) * len(grid.kinds), 0), dtype)
+        self.sound = np.ones(len(self.traces), bool)
+
+    def run(self, states: Any, problem: Problem) -> Any:
+        """The states when all have ended. The quick form goes first, while it is exact enough."""
+        limit = np.int32(self.grid.learner.max_iter)
+        quick = [Form.PRODUCTS] if self.grid.form is Form.COMPLETE else []
+        going = _running(states, limit)
+        for form in (*quick, self.grid.form):
+            safe = going
+            while (going & safe).any():
+                began = time.perf_counter()
+                steps = int(np.clip(_SECONDS / (self.guess * (going & safe).sum()), 1, CHUNK))
+                states, *told = _advance(
+                    self.kernel, states, self.data, problem, np.int32(steps), limit, self.radius,
+                    form=form,
+                )  # fmt: skip
+                trace, safe, self.sound = jax.device_get(told)
+                passes = np.isfinite(trace)
+                if passes.sum() > 100:
+                    self.guess = max((time.perf_counter() - began) / passes.sum(), 1e-6)
+                trace = trace[:, : int(passes.any(axis=0).sum())]
+                self.traces = np.concatenate([self.traces, trace], axis=1)
+                going = _running(states, limit)
+                if self.grid.watch is not None:
+                    self.grid.watch(1 - going.mean())
+        return states
+
+
+def _running(states: Any, limit: Any) -> np.ndarray:
+    return (np.asarray(states.status) == Status.RUNNING) & (np.asarray(states.steps) < limit)
+
+
 def _status(code: int, degenerate: bool) -> Status:
     status = Status(code)
     if status in (Status.FELL, Status.NON_FINITE):
@@ -261,17 +286,6 @@ def _status(code: int, degenerate: bool) -> Status:
     if degenerate:
         return Status.DEGENERATE
     return Status.STEP_LIMIT if status is Status.RUNNING else status
-
-
-def _used(trace: np.ndarray) -> int:
-    return int(np.isfinite(trace).any(axis=0).sum())
-
-
-def _last(traces: np.ndarray) -> np.ndarray:
-    """The last finite number of each row, minus infinity where there is none."""
-    finite = np.isfinite(traces)
-    at = traces.shape[1] - 1 - np.argmax(finite[:, ::-1], axis=1)
-    return np.where(finite.any(axis=1), traces[np.arange(len(traces)), at], -np.inf)
 
 
 @jax.jit

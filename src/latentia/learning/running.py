@@ -19,6 +19,8 @@ from .status import Status
 # How many steps a chunk can hold, and how long it may take, so that Ctrl-C is answered soon.
 CHUNK = 128
 _SECONDS = 0.25
+# How many passes a start may crawl below another that has converged.
+PATIENCE = 64
 
 
 @partial(jax.jit, static_argnames=("learner",))
@@ -93,11 +95,14 @@ def run(
     labelled: bool,
     radius: float = 0.0,
     cost: float = 0.0,
+    rivals: np.ndarray | None = None,
     watch: Callable[[Any, np.ndarray], bool] | None = None,
 ) -> tuple[Any, np.ndarray]:
     """Run to the end of every state, or to ``max_iter`` passes.
 
     Args:
+        rivals: a number for each state; after a while, states that crawl below a converged one of
+            the same number are given up, once only such are left. None is no such competition.
         cost: a guess of the seconds for one pass, so that the first chunk is not too long.
         watch: called after each pass with the states and the trace so far; a true answer stops the
             run.
@@ -109,7 +114,8 @@ def run(
         Interrupted: at Ctrl-C, with the last whole chunk.
     """
     traces = [np.zeros((jax.tree.leaves(states)[0].shape[0], 0))]
-    size = 1 if watch is not None else int(np.clip(_SECONDS / max(cost, 1e-9), 1, CHUNK))
+    longest = CHUNK if rivals is None else PATIENCE
+    size = 1 if watch is not None else int(np.clip(_SECONDS / max(cost, 1e-9), 1, longest))
     left = max_iter
     try:
         while left > 0:
@@ -124,7 +130,9 @@ def run(
                 form=form,
                 labelled=labelled,
             )
-            trace, status, safe = jax.device_get((trace, states.status, safe))
+            trace, status, objective, safe = jax.device_get(
+                (trace, states.status, states.objective, safe)
+            )
             taken = int(np.isfinite(trace).any(axis=0).sum())
             traces.append(trace[:, :taken])
             left -= max(taken, 1)
@@ -134,9 +142,21 @@ def run(
                 break
             if (status != Status.RUNNING).all():
                 break
+            if max_iter - left >= PATIENCE and _hopeless(status, objective, rivals):
+                break
             if watch is None and taken:
                 spent = (time.perf_counter() - began) / taken
-                size = int(np.clip(_SECONDS / spent, 1, min(2 * size, CHUNK)))
+                size = int(np.clip(_SECONDS / spent, 1, min(2 * size, longest)))
     except KeyboardInterrupt:
         raise Interrupted(states, np.concatenate(traces, axis=1)) from None
     return states, np.concatenate(traces, axis=1)
+
+
+def _hopeless(status: np.ndarray, objective: np.ndarray, rivals: np.ndarray | None) -> bool:
+    """Whether every running state lies below a converged rival."""
+    if rivals is None:
+        return False
+    done = np.where(status == Status.CONVERGED, objective, -np.inf)
+    running = status == Status.RUNNING
+    best = np.array([done[rivals == rival].max() for rival in rivals])
+    return bool((objective[running] <= best[running]).all())

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-# How many rows are summed at once.
-CHUNK = 65536
+# How many rows are summed at once: so few that batches of a stream, which mostly are multiples of
+# it, give the same sums to the last bit as all the data at once.
+_CHUNK = 2048
 
 
 def column_summary(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -11,13 +12,10 @@ def column_summary(values: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, 
 
     A constant column gets the size of its value (or 1) as its spread, which keeps its units.
     """
-    chunks = [slice(i, i + CHUNK) for i in range(0, len(values), CHUNK)]
     level = Level(values.shape[1])
-    for part in chunks:
-        level.add(values[part], weight[part])
+    level.add(values, weight)
     spread = Spread(level)
-    for part in chunks:
-        spread.add(values[part], weight[part])
+    spread.add(values, weight)
     return spread.summary()
 
 
@@ -41,10 +39,14 @@ class Level:
 
     def add(self, values: np.ndarray, weight: np.ndarray) -> None:
         """Count the rows ``values [B, D]`` with ``weight [B]``."""
+        for part in _chunks(values):
+            self._add(values[part], weight[part])
+
+    def _add(self, values: np.ndarray, weight: np.ndarray) -> None:
         started = self.count > 0
         if not started.all():
             self.origin = np.where(started, self.origin, _first(values, weight))
-        gap = gap_from(values, self.origin)
+        gap = _gap(values, self.origin)
         self.count += weight @ ~np.isnan(gap)
         gap = np.nan_to_num(gap)
         self._total += weight @ gap
@@ -78,8 +80,10 @@ class Spread:
 
     def add(self, values: np.ndarray, weight: np.ndarray) -> None:
         """Count the rows ``values [B, D]`` with ``weight [B]``."""
-        gap = np.nan_to_num((gap_from(values, self._level.origin) - self._shift) / self._unit)
-        self._square += weight @ gap**2
+        origin, shift, unit = self._level.origin, self._shift, self._unit
+        for part in _chunks(values):
+            gap = np.nan_to_num((_gap(values[part], origin) - shift) / unit)
+            self._square += weight[part] @ gap**2
 
     def summary(self) -> tuple[np.ndarray, np.ndarray]:
         """What ``column_summary`` returns, once all rows are counted."""
@@ -93,8 +97,11 @@ class Spread:
         return np.where(constant, level.origin, centre), np.where(constant, size, spread)
 
 
-def gap_from(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
-    """How far the values are from an origin, in float64."""
+def _chunks(values: np.ndarray) -> list[slice]:
+    return [slice(i, i + _CHUNK) for i in range(0, len(values), _CHUNK)]
+
+
+def _gap(values: np.ndarray, origin: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.float64) - origin
 
 

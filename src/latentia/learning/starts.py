@@ -1,5 +1,6 @@
 """Where EM starts: a portfolio of assignments, and first models from them."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 
 from latentia.distributions import Limits
 from latentia.model import LatentVariableModel
+from latentia.typing import Form
 
 from .partitions import partitions, standardise
 
@@ -76,6 +78,7 @@ def first_models(
         [np.random.default_rng([seed, i, 2]).integers(0, 2**32, 2, np.uint32) for i in range(len(kinds))]
     )
     size = _round_up(len(values))
+    form = Form.MISSING if np.isnan(values).any() else Form.COMPLETE
     return _begin(
         model,
         _pad(values, size, 0),
@@ -83,6 +86,7 @@ def first_models(
         _pad(mass.astype(values.dtype), size, 0),
         limits,
         keys,
+        form=form,
     )
 
 
@@ -100,12 +104,15 @@ def _respecting(labels: np.ndarray, assignments: np.ndarray) -> np.ndarray:
     return out
 
 
-@jax.jit
-def _begin(model: Any, x: Any, assignments: Any, mass: Any, limits: Limits, keys: Any) -> Any:
+@partial(jax.jit, static_argnames="form")
+def _begin(
+    model: Any, x: Any, assignments: Any, mass: Any, limits: Limits, keys: Any, *, form: Form
+) -> Any:
     def one(assignment: Any, key: Any) -> Any:
+        chance = jax.random.wrap_key_data(key)
         begun = LatentVariableModel(
             model.prior.begin(assignment, mass),
-            model.likelihood.begin(x, assignment, mass, limits, jax.random.wrap_key_data(key)),
+            model.likelihood.begin(x, assignment, mass, limits, chance, form),
         )
         return jax.tree.map(lambda old, new: jnp.where(jnp.isnan(old), new, old), model, begun)
 

@@ -103,7 +103,13 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
 
     @abstractmethod
     def begin(
-        self, x: Rows, assignment: Float[Array, "N K"], weight: Weights, limits: Limits, key: Key
+        self,
+        x: Rows,
+        assignment: Float[Array, "N K"],
+        weight: Weights,
+        limits: Limits,
+        key: Key,
+        form: Form = Form.MISSING,
     ) -> Self:
         """A first likelihood, from a first assignment of data to states, and chance where needed."""
 

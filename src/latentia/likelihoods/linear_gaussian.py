@@ -9,7 +9,7 @@ import numpy as np
 
 from latentia.constraints import positive
 from latentia.distributions import Limits
-from latentia.numerics import LOG_2PI
+from latentia.numerics import LOG_2PI, solve_positive
 from latentia.potentials import GaussianPotential
 from latentia.typing import Datum, Form, Key, LatentVector, Rows, Scalar, Weights
 
@@ -132,11 +132,10 @@ class LinearGaussian(AbstractLearnableLikelihood):
         eye = jnp.eye(design.shape[-1], dtype=design.dtype)
         design = jnp.where(jnp.any(design != 0, axis=(-2, -1), keepdims=True), design, eye)
         if design.shape[-3] == 1:
-            change = jnp.swapaxes(
-                jnp.linalg.solve(design[..., 0, :, :], jnp.swapaxes(cross, -1, -2)), -1, -2
-            )
+            change = solve_positive(design[..., 0, :, :], jnp.swapaxes(cross, -1, -2))
+            change = jnp.swapaxes(change, -1, -2)
         else:
-            change = jnp.linalg.solve(design, cross[..., None])[..., 0]
+            change = solve_positive(design, cross[..., None])[..., 0]
         left = jnp.maximum(square - jnp.sum(change * cross, axis=-1), 0.0)
         if self.isotropic:
             total = jnp.sum(count, axis=-1, keepdims=True)
@@ -172,7 +171,13 @@ class LinearGaussian(AbstractLearnableLikelihood):
         return -0.5 * jnp.sum(totals.square / self.noise + jnp.log(self.noise) + LOG_2PI)
 
     def begin(
-        self, x: Rows, assignment: jax.Array, weight: Weights, limits: Limits, key: Key
+        self,
+        x: Rows,
+        assignment: jax.Array,
+        weight: Weights,
+        limits: Limits,
+        key: Key,
+        form: Form = Form.MISSING,
     ) -> Self:
         weight = weight * assignment[:, 0]
         seen = ~jnp.isnan(x)

@@ -138,21 +138,30 @@ class Switch(AbstractLearnableLikelihood):
         return shares @ each
 
     def begin(
-        self, x: Rows, assignment: jax.Array, weight: Weights, limits: Limits, key: Key
+        self,
+        x: Rows,
+        assignment: jax.Array,
+        weight: Weights,
+        limits: Limits,
+        key: Key,
+        form: Form = Form.MISSING,
     ) -> Self:
         if not self._plain:
             keys = jax.random.split(key, self.states)
             first = self._each(
-                lambda part, a, k: part.begin(x, a[:, None], weight, limits, k), assignment.T, keys
+                lambda part, a, k: part.begin(x, a[:, None], weight, limits, k, form),
+                assignment.T,
+                keys,
             )
             return type(self)(first)
         pooled = take(self.parts, 0).guess(x, weight)
         first = Switch(jax.tree.map(lambda leaf: jnp.stack([leaf] * self.states), pooled))
+
+        def improve(_: Any, switch: Any) -> Any:
+            return switch.maximize(switch.prepare(form).statistics(x, assignment, weight), limits)
+
         # Twice: the moments of the second pass are about each state's own mean.
-        for _ in range(2):
-            totals = first.statistics(x, assignment, weight)
-            first = first.maximize(totals, limits)
-        return type(self)(first.parts)
+        return type(self)(jax.lax.fori_loop(0, 2, improve, first).parts)
 
     def embed(self, x: Rows) -> jax.Array:
         return take(self.parts, 0).embed(x)

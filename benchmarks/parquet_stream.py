@@ -1,0 +1,106 @@
+"""Fit a mixture to a Parquet file larger than memory: rows per second and peak resident memory.
+
+    python benchmarks/parquet_stream.py            # 0.1 GB
+    python benchmarks/parquet_stream.py --gb 4     # takes so much room in the temporary folder
+
+The file is written and removed here; the fit runs in a process of its own, whose peak resident
+memory is what the system counted, Python, JAX and all.
+"""
+
+import argparse
+import json
+import logging
+import pathlib
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+COLUMNS, STATES, GROUP = 16, 8, 131072
+
+
+def write(path: pathlib.Path, gigabytes: float) -> int:
+    """Draws of a mixture, in float64, until the file is that large; returns the rows."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(0)
+    means = 3 * rng.normal(size=(STATES, COLUMNS))
+    roots = rng.normal(size=(STATES, COLUMNS, COLUMNS)) / 4 + np.eye(COLUMNS)
+    names = [f"x{i}" for i in range(COLUMNS)]
+    schema = pa.schema([(name, pa.float64()) for name in names])
+    rows = 0
+    # Random digits do not compress, so the file is as large as the numbers are.
+    with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as file:
+        while rows * COLUMNS * 8 < gigabytes * 1e9:
+            which = rng.integers(STATES, size=GROUP)
+            values = np.empty((GROUP, COLUMNS))
+            for state in range(STATES):
+                some = which == state
+                noise = rng.normal(size=(np.count_nonzero(some), COLUMNS))
+                values[some] = means[state] + noise @ roots[state].T
+            columns = [pa.array(np.ascontiguousarray(column)) for column in values.T]
+            file.write_table(pa.table(columns, schema=schema), row_group_size=GROUP)
+            rows += GROUP
+    return rows
+
+
+def fit(path: str, passes: int) -> None:
+    """The process that is measured; prints its numbers as JSON."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    logging.getLogger("latentia").setLevel(logging.INFO)
+    import latentia
+    from latentia import EM, Discrete, Gaussian, LatentVariableModel, Switch
+
+    logging.warning("%.0f MB resident after the import", peak())
+    rows = latentia.data.parquet(path)
+    model = LatentVariableModel(Discrete(STATES), Switch(Gaussian(dim=COLUMNS), STATES))
+    began = time.perf_counter()
+    found = latentia.fit(model, rows, learner=EM(max_iter=passes))
+    seconds = time.perf_counter() - began
+    numbers = {
+        "rows": rows.rows,
+        "seconds": seconds,
+        # Two passes before the first iteration, and one for the entropy after the last.
+        "rows_per_second": rows.rows * (found.iterations + 3) / seconds,
+        "iterations": found.iterations,
+        "objective": found.objective,
+        "status": found.status.label,
+        "peak_megabytes": peak(),
+    }
+    print(json.dumps(numbers))
+
+
+def peak() -> float:
+    """The peak resident memory of this process in MB (1e6 bytes)."""
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return kilobytes * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--gb", type=float, default=0.1, help="size of the file in GB (1e9 bytes)")
+    parser.add_argument("--passes", type=int, default=5, help="the most iterations of EM")
+    parser.add_argument("--fit", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.fit:
+        fit(options.fit, options.passes)
+        return
+    if shutil.disk_usage(tempfile.gettempdir()).free < 1.2e9 * options.gb:
+        sys.exit(f"{tempfile.gettempdir()} has less room than the file needs.")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "rows.parquet"
+        rows = write(path, options.gb)
+        print(f"{rows:,} rows of {COLUMNS} columns, a file of {path.stat().st_size / 1e9:.2f} GB")
+        command = [sys.executable, __file__, "--fit", str(path), "--passes", str(options.passes)]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    numbers = json.loads(done.stdout)
+    for name, value in numbers.items():
+        print(f"{name:>18}  {value if isinstance(value, str) else f'{value:,.6g}'}")
+
+
+if __name__ == "__main__":
+    main()

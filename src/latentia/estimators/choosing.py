@@ -1,0 +1,85 @@
+"""Choosing among sizes of an estimator: all candidates are fitted together, and the best is kept."""
+
+import copy
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from latentia.data.table import Table
+from latentia.selection import Selection, compare
+from latentia.selection.candidates import Candidate
+
+from .mixture_shell import AbstractMixtureEstimator
+from .parameters import seed_of
+from .running import learner_of, settle
+from .validation import column_names, read_sample_weight
+
+
+def choose(
+    estimator: Any,
+    X: Any,
+    grid: Mapping[str, Sequence[Any]],
+    *,
+    criterion: str = "bic",
+    sample_weight: Any = None,
+    folds: int = 5,
+    watch: Callable[[int, int], None] | None = None,
+) -> tuple[Any, Selection]:
+    """Fit an estimator with every combination of some parameters, and keep the best.
+
+    Args:
+        estimator: it gives all other parameters; it is not changed.
+        X: the data, as for its ``fit``.
+        grid: values for ``n_components``, ``n_factors`` and ``covariance_type``.
+        criterion: "bic", "aic", "icl" or "held_out".
+        sample_weight: ``[N]``, not negative.
+        folds: for "held_out".
+        watch: told now and then how many candidates are done, and of how many.
+
+    Returns:
+        A fitted estimator with the best parameters, and the ``Selection``.
+
+    Raises:
+        ValueError: if no candidate can be chosen; the message has the reason.
+    """
+    template = copy.deepcopy(estimator)
+    mixture = isinstance(template, AbstractMixtureEstimator)
+    read = template._prepare(X) if mixture else template._read(X, reset=True)
+    values = read.astype(np.float64, copy=False)
+    weight = read_sample_weight(sample_weight, values)
+    settings = [dict(zip(grid, each, strict=True)) for each in itertools.product(*grid.values())]
+    settings.sort(key=lambda s: [list(grid[n]).index(v) for n, v in s.items() if n != "n_components"])
+    shells = [copy.copy(template).set_params(**setting) for setting in settings]
+    models = [shell._begin(values) for shell in shells]
+    candidates = [
+        _candidate(model[0] if mixture else model, setting, mixture)
+        for model, setting in zip(models, settings, strict=True)
+    ]
+    found = compare(
+        candidates,
+        Table(values, tuple(column_names(template))),
+        criterion=criterion,
+        weights=weight,
+        learner=learner_of(template, given=False),
+        key=seed_of(template.random_state),
+        folds=folds,
+        watch=watch,
+    )
+    if found.index is None and all(fit is None for fit in found.fits):
+        raise ValueError(found.table[0]["status"].removeprefix("failed: "))
+    best = found.best
+    shell = shells[found.index or 0]
+    settle(shell, best, read.dtype)
+    return shell, found
+
+
+def _candidate(model: Any, setting: dict[str, Any], mixture: bool) -> Candidate:
+    count = setting.get("n_components")
+    return Candidate(
+        model,
+        components=count if mixture else None,
+        covariance=setting.get("covariance_type"),
+        factors=setting.get("n_factors") if mixture else count,
+    )
