@@ -35,7 +35,7 @@ def write(path: pathlib.Path, gigabytes: float) -> int:
     rows = 0
     # Random digits do not compress, so the file is as large as the numbers are.
     with pq.ParquetWriter(path, schema, compression="zstd", use_dictionary=False) as file:
-        while rows * COLUMNS * 8 < gigabytes * 1e9:
+        while path.stat().st_size < gigabytes * 1e9:
             which = rng.integers(STATES, size=GROUP)
             values = np.empty((GROUP, COLUMNS))
             for state in range(STATES):
@@ -62,14 +62,12 @@ def fit(path: str, passes: int) -> None:
     found = latentia.fit(model, rows, learner=EM(max_iter=passes))
     seconds = time.perf_counter() - began
     numbers = {
-        "rows": rows.rows,
+        # Two before the first iteration, and one for the entropy after the last.
+        "passes": found.iterations + 3,
         "seconds": seconds,
-        # Two passes before the first iteration, and one for the entropy after the last.
-        "rows_per_second": rows.rows * (found.iterations + 3) / seconds,
-        "iterations": found.iterations,
         "objective": found.objective,
         "status": found.status.label,
-        "peak_megabytes": peak(),
+        "peak": peak(),
     }
     print(json.dumps(numbers))
 
@@ -94,12 +92,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "rows.parquet"
         rows = write(path, options.gb)
-        print(f"{rows:,} rows of {COLUMNS} columns, a file of {path.stat().st_size / 1e9:.2f} GB")
+        size = path.stat().st_size / 1e9
         command = [sys.executable, __file__, "--fit", str(path), "--passes", str(options.passes)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    numbers = json.loads(done.stdout)
-    for name, value in numbers.items():
-        print(f"{name:>18}  {value if isinstance(value, str) else f'{value:,.6g}'}")
+    found = json.loads(done.stdout)
+    row = {
+        "file": f"{size:.2f} GB, {rows:,} rows of {COLUMNS} columns",
+        "model": f"mixture of {STATES} full covariances",
+        "peak resident memory": f"{found['peak'] / 1e3:.2f} GB",
+        "passes over the file": found["passes"],
+        "seconds": f"{found['seconds']:.0f}",
+        "rows per second and pass": f"{rows * found['passes'] / found['seconds']:,.0f}",
+        "log-likelihood per row": f"{found['objective']:.6f} ({found['status']})",
+    }
+    title = "A Parquet file that need not fit in memory"
+    print(json.dumps({"title": title, "rows": [row]}, indent=2))
 
 
 if __name__ == "__main__":

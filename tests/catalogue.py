@@ -1,4 +1,4 @@
-"""One instance of everything: a new family, prior, likelihood or model is one line here, and all laws run on it."""
+"""One instance of everything: what is new is one line here, and all laws run on it."""
 
 import numpy as np
 

@@ -34,7 +34,9 @@ def text(name, columns=None):
 
 
 def numbers(name, columns=None):
-    return np.array([[float(c) if c not in ("", "NA") else np.nan for c in row] for row in text(name, columns)])
+    return np.array(
+        [[float(c) if c not in ("", "NA") else np.nan for c in row] for row in text(name, columns)]
+    )
 
 
 def codes(name, columns=None):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from golden.tables import golden, iris, numbers, text
 
+from golden.tables import golden, iris, numbers, text
 from latentia import (
     EM,
     Discrete,
@@ -54,7 +54,9 @@ def test_ability_covariances(factors):
     np.testing.assert_allclose(shares(found.model), expected["uniquenesses"], atol=2e-3)
 
 
-@pytest.mark.parametrize("factors", [pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow), 3])
+@pytest.mark.parametrize(
+    "factors", [pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow), 3]
+)
 def test_holzinger_swineford(factors):
     expected = golden("factor_analysis.json")[f"HS9_{factors}"]
     x = numbers("holzinger_swineford1939", [f"x{i}" for i in range(1, 10)])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
-from golden.tables import codes, golden, grid, numbers, table
 
+from golden.tables import codes, golden, grid, numbers, table
 from latentia import (
     Bernoulli,
     Categorical,
@@ -74,13 +74,18 @@ def test_galaxies_do_not_stop_on_the_plateau():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "states", "best"), [("diagonal", 2, -2437.20), ("spherical", 4, -2512.77)])
+@pytest.mark.parametrize(
+    ("kind", "states", "best"), [("diagonal", 2, -2437.20), ("spherical", 4, -2512.77)]
+)
 def test_diabetes_needs_many_starts(kind, states, best):
     x = numbers("diabetes_mclust_corrected", ["fpg", "glucose", "insulin"])
     assert gaussian_mixture(x, kind, states).log_likelihood >= best - SLACK
 
 
-@pytest.mark.parametrize("states", [1, 2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "states",
+    [1, 2, pytest.param(3, marks=pytest.mark.slow), pytest.param(4, marks=pytest.mark.slow)],
+)
 def test_carcinoma(states):
     expected = golden("latent_class.json")[f"carcinoma_{states}"]
     x = load_carcinoma().data
@@ -91,7 +96,9 @@ def test_carcinoma(states):
         np.testing.assert_allclose(found.bic, expected["bic"], atol=2e-3)
         np.testing.assert_allclose(found.aic, expected["aic"], atol=2e-3)
     if states == 2:
-        np.testing.assert_allclose(found.model.prior.weights, sorted(expected["P"])[::-1], atol=1e-3)
+        np.testing.assert_allclose(
+            found.model.prior.weights, sorted(expected["P"])[::-1], atol=1e-3
+        )
 
 
 @pytest.mark.slow

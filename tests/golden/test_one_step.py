@@ -3,10 +3,10 @@
 import jax
 import numpy as np
 import pytest
-from golden.tables import golden, iris
-from golden.test_mixtures import SLACK, mixture, part
 from scipy.stats import multivariate_normal
 
+from golden.tables import golden, iris
+from golden.test_mixtures import SLACK, mixture, part
 from latentia import EM, Discrete, LatentVariableModel, Switch, fit
 from latentia.testing.support import no_limits
 

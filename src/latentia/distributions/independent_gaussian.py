@@ -71,9 +71,7 @@ def _natural(gap: jax.Array, variances: jax.Array) -> jax.Array:
 
 def _totals_of(totals: jax.Array, gap: jax.Array) -> ColumnTotals:
     square, first, count = jnp.split(totals, 3)
-    return ColumnTotals(
-        count, first - count * gap, square - 2 * gap * first + count * gap**2
-    )
+    return ColumnTotals(count, first - count * gap, square - 2 * gap * first + count * gap**2)
 
 
 def _safe(radius: jax.Array, gap: jax.Array, variances: jax.Array) -> jax.Array:

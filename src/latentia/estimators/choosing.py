@@ -1,4 +1,4 @@
-"""Choosing among sizes of an estimator: all candidates are fitted together, and the best is kept."""
+"""Choosing the sizes of an estimator: candidates are fitted together, and the best is kept."""
 
 import copy
 import itertools
@@ -50,7 +50,9 @@ def choose(
     values = read.astype(np.float64, copy=False)
     weight = read_sample_weight(sample_weight, values)
     settings = [dict(zip(grid, each, strict=True)) for each in itertools.product(*grid.values())]
-    settings.sort(key=lambda s: [list(grid[n]).index(v) for n, v in s.items() if n != "n_components"])
+    settings.sort(
+        key=lambda s: [list(grid[n]).index(v) for n, v in s.items() if n != "n_components"]
+    )
     shells = [copy.copy(template).set_params(**setting) for setting in settings]
     models = [shell._begin(values) for shell in shells]
     candidates = [
@@ -62,7 +64,7 @@ def choose(
         Table(values, tuple(column_names(template))),
         criterion=criterion,
         weights=weight,
-        learner=learner_of(template, given=False),
+        learner=learner_of(_largest(shells), given=False),
         key=seed_of(template.random_state),
         folds=folds,
         watch=watch,
@@ -73,6 +75,11 @@ def choose(
     shell = shells[found.index or 0]
     settle(shell, best, read.dtype)
     return shell, found
+
+
+def _largest(shells: list[Any]) -> Any:
+    # One component alone may need fewer starts than many do.
+    return max(shells, key=lambda shell: shell.n_components or 0)
 
 
 def _candidate(model: Any, setting: dict[str, Any], mixture: bool) -> Candidate:

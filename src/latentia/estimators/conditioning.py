@@ -66,9 +66,7 @@ def regress(mixture: Components, present: np.ndarray) -> Regression:
     )
 
 
-def impute_means(
-    mixture: Components, values: np.ndarray, probabilities: np.ndarray
-) -> np.ndarray:
+def impute_means(mixture: Components, values: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Rows with each missing entry at its mean given the row's observed ones."""
     filled = values.copy()
     for present, rows in patterns(values):
@@ -118,9 +116,7 @@ def _reweighted(mixture: Components, present: np.ndarray, gap: np.ndarray) -> np
     scale = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2))
     lower = np.linalg.cholesky(covariances / scale[:, :, None] / scale[:, None, :])
     whitened = np.linalg.solve(lower, (gap / scale)[:, :, None])[:, :, 0]
-    log_det = np.log(scale).sum(axis=1) + np.log(
-        np.diagonal(lower, axis1=1, axis2=2)
-    ).sum(axis=1)
+    log_det = np.log(scale).sum(axis=1) + np.log(np.diagonal(lower, axis1=1, axis2=2)).sum(axis=1)
     logs = -0.5 * (whitened**2).sum(axis=1) - log_det - 0.5 * gap.shape[1] * LOG_2PI
     with np.errstate(divide="ignore"):
         logs = logs + np.log(mixture.weights)

@@ -12,7 +12,7 @@ from latentia.latents import Discrete, GaussianLatent
 from latentia.likelihoods import LinearGaussian, Switch
 from latentia.model import LatentVariableModel
 
-from .factor_shell import AbstractFactorEstimator, linear_parts, require_columns
+from .factor_shell import AbstractFactorEstimator, linear_parts, loglike, require_columns
 from .initial_values import read_array
 from .parameters import COMMON, flag, one_of, whole
 from .rotation import ROTATIONS, rotate
@@ -114,12 +114,12 @@ class FactorAnalysis(AbstractFactorEstimator):
         if self.rotation is not None and self._has_factors:
             rotated = rotate(self.model_.likelihood.loadings, self.rotation)
             self.model_ = eqx.tree_at(lambda m: m.likelihood.loadings, self.model_, rotated)
-            self.fit_ = replace(self.fit_, model=self.model_)
+            self.fit_ = self.fit_ and replace(self.fit_, model=self.model_)
         loadings, mean, noise = self._parts()
         self.components_ = loadings.T.astype(self.dtype_)
         self.mean_ = mean.astype(self.dtype_)
         self.noise_variance_ = noise.astype(self.dtype_)
-        self.loglike_ = (self.fit_.trace * self.fit_.weight).tolist()
+        self.loglike_ = loglike(self.fit_)
 
     @property
     def _has_factors(self) -> bool:

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .conditioning import Components
 from .gaussian_shell import AbstractGaussianEstimator
+from .online import follow
 from .parameters import Rule, check_parameters
 from .running import learner_of, run_fit, same_sizes
 from .summary import Report
@@ -62,6 +63,20 @@ class AbstractFactorEstimator(
         again = self.warm_start and same_sizes(getattr(self, "model_", None), model)
         learner = learner_of(self, given=again)
         run_fit(self, self.model_ if again else model, values, weight, None, learner)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from one more batch, by online EM; the first is fitted as ``fit`` does.
+
+        Arguments are those of ``fit``.
+        """
+        check_parameters(self, self._rules)
+        fitted = hasattr(self, "model_")
+        values = self._read(X, reset=not fitted)
+        if not fitted:
+            weight = read_sample_weight(sample_weight, values)
+            require_rows(values, weight, 2, "a covariance in the first batch")
+        follow(self, self.model_ if fitted else self._begin(values), values, sample_weight)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -135,6 +150,11 @@ def linear_parts(model: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Loadings, mean and noise of a linear Gaussian model."""
     likelihood = model.likelihood
     return likelihood.loadings, likelihood.bias, likelihood.noise
+
+
+def loglike(fit: Any) -> list[float]:
+    """The log-likelihood of all rows after each pass, if there was a fit to all rows."""
+    return [] if fit is None else (fit.trace * fit.weight).tolist()
 
 
 def require_columns(factors: int, dim: int, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Estimators as files: their parameters, their core model, and what the fit said. No data, no code."""
+"""Estimators as files: parameters, core model and what the fit said; no data and no code."""
 
 import os
 from dataclasses import replace
@@ -98,7 +98,8 @@ def load_with_extra(path: Path) -> tuple[Any, dict[str, Any]]:
             raise _invalid(path, "it holds no model")
         return tree, extra
     if kind not in ESTIMATORS:
-        raise _invalid(path, f"it holds a {kind!r}, which this latentia {latentia.__version__} does not know")  # fmt: skip
+        version = latentia.__version__
+        raise _invalid(path, f"latentia {version} does not know the {kind!r} that it holds")
     try:
         return _estimator(ESTIMATORS[kind], tree), extra
     # Whatever a wrong file makes the class stumble over, the file is what is wrong.

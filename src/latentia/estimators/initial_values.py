@@ -1,4 +1,4 @@
-"""Initial values that the caller gives, checked; what is not given is NaN, for the starts to fill."""
+"""Initial values from the caller, checked; what is not given is NaN, for the starts to fill."""
 
 from typing import Any
 

@@ -116,7 +116,9 @@ class LatentClass(AbstractCodedMixture):
 
     def _column_parameters(self, index: int) -> dict[str, np.ndarray]:
         count = len(self.schema_.columns[index].levels or ())
-        return {"probabilities": self.model_.likelihood.parts.probabilities[:, index, :count].copy()}
+        return {
+            "probabilities": self.model_.likelihood.parts.probabilities[:, index, :count].copy()
+        }
 
     def _report(self) -> Report:
         heading = ["item", "level", *(f"class {k}" for k in range(len(self.weights_)))]

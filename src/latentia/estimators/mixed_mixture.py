@@ -51,7 +51,7 @@ class MixedMixture(AbstractCodedMixture):
             of numbers, "rate" of counts, each ``[K]``, and "probabilities" ``[K, levels]``.
         schema_: the columns, their kinds and levels, and a note on each choice that may surprise.
         converged_, n_iter_, lower_bound_, lower_bounds_: as in ``GaussianMixture``.
-        model_: the core model, whose columns are in the order numbers, counts, categories, booleans.
+        model_: the core model, with its columns in the order numbers, counts, categories, booleans.
         fit_: the core's ``Fit``.
     """
 
@@ -109,8 +109,7 @@ class MixedMixture(AbstractCodedMixture):
     def _publish(self) -> None:
         self.weights_ = np.array(self.model_.prior.weights)
         self.parameters_ = {
-            column.name: self._column_parameters(j)
-            for j, column in enumerate(self.schema_.columns)
+            column.name: self._column_parameters(j) for j, column in enumerate(self.schema_.columns)
         }
 
     def _gaussians(self) -> tuple[list[int], Components]:

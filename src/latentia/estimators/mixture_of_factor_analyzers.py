@@ -57,6 +57,7 @@ class MixtureOfFactorAnalyzers(AbstractMixtureEstimator, AbstractGaussianEstimat
 
     # What pictures of Gaussian mixtures ask for.
     covariance_type = "full"
+    _one_optimum_alone = False
     _rules = {**MIXTURE, "n_factors": whole(1)}
 
     def __init__(

@@ -9,6 +9,7 @@ from sklearn.callback import with_callbacks
 
 from latentia.data.table import read_labels
 
+from .online import follow
 from .parameters import COMMON, INITIALS, Rule, check_parameters, whole
 from .running import learner_of, run_fit, same_sizes
 from .shell import AbstractEstimator
@@ -30,8 +31,8 @@ class AbstractMixtureEstimator(
     n_components: int
     warm_start: bool
     _rules: dict[str, Rule]
-    # One component has one optimum, if nothing else is hidden in it.
-    _simple_alone = True
+    # One component has one optimum, if nothing else is hidden in it, so that one start will do.
+    _one_optimum_alone = True
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -68,6 +69,22 @@ class AbstractMixtureEstimator(
             model, given = self.model_, True
         learner = learner_of(self, given=given)
         run_fit(self, model, values, weight, known, learner)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn from one more batch, by online EM; the first is fitted as ``fit`` does.
+
+        Later batches need not have a row for each component. Arguments are those of ``fit``.
+        """
+        check_parameters(self, self._rules)
+        if hasattr(self, "model_"):
+            follow(self, self.model_, self._read(X, reset=False), sample_weight)
+            return self
+        values = self._prepare(X)
+        weight = read_sample_weight(sample_weight, values)
+        reason = f"n_components = {self.n_components} in the first batch"
+        require_rows(values, weight, self.n_components, reason)
+        follow(self, self._begin(values)[0], values, sample_weight)
         return self
 
     def fit_predict(

@@ -9,7 +9,7 @@ from latentia.latents import GaussianLatent
 from latentia.likelihoods import LinearGaussian
 from latentia.model import LatentVariableModel
 
-from .factor_shell import AbstractFactorEstimator, linear_parts, require_columns
+from .factor_shell import AbstractFactorEstimator, linear_parts, loglike, require_columns
 from .parameters import COMMON, whole
 
 
@@ -79,7 +79,7 @@ class ProbabilisticPCA(AbstractFactorEstimator):
         self.noise_variance_ = float(noise[0])
         explained = (loadings**2).sum(axis=0) + noise[0]
         self.explained_variance_ = explained.astype(self.dtype_)
-        self.loglike_ = (self.fit_.trace * self.fit_.weight).tolist()
+        self.loglike_ = loglike(self.fit_)
 
     def _parts(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return linear_parts(self.model_)

@@ -3,17 +3,19 @@
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from latentia.inference.batches import for_rows, log_evidence
 from latentia.learning import EM, Fit
 from latentia.learning.fit_result import FitInterrupted
 from latentia.learning.fitting import fit_rows
 from latentia.learning.status import Status
-from latentia.precision import precision_of
+from latentia.precision import on_host, precision_of
 from latentia.verbs import on_host_fit
 
 from .parameters import seed_of
@@ -25,6 +27,8 @@ def learner_of(estimator: Any, *, given: bool) -> EM:
     """The learner that the parameters of an estimator describe."""
     kind = getattr(estimator, "init_params", "auto")
     count = estimator.n_init
+    if count == "auto" and getattr(estimator, "_one_optimum_alone", False):
+        count = 1 if estimator.n_components == 1 else count
     return EM(
         max_iter=int(estimator.max_iter),
         tol=float(estimator.tol),
@@ -60,13 +64,27 @@ def run_fit(
     except FitInterrupted as stop:
         settle(estimator, on_host_fit(stop.fit, None), dtype)
         raise
+    if learner.max_iter == 0:
+        fit = _unchanged(fit, model if learner.start == "given" else fit.model, values, weight)
     settle(estimator, on_host_fit(fit, None), dtype)
+    if context := _context(estimator):
+        context.call_on_fit_task_end(estimator=estimator)
+
+
+def _unchanged(fit: Fit, model: Any, values: np.ndarray, weight: np.ndarray) -> Fit:
+    """The result of no iteration: the model to the last bit, and its own log-likelihood."""
+    with precision_of(values):
+        evidence = for_rows(on_host(model), values, log_evidence)
+    total = float(weight @ evidence)
+    return replace(fit, model=model, log_likelihood=total, objective=total / fit.weight)
 
 
 def settle(estimator: Any, fit: Fit, dtype: Any) -> None:
     """Set the fitted attributes, and warn or raise if the fit did not end well."""
     if fit.status in (Status.FELL, Status.NON_FINITE):
         raise ValueError(f"{type(estimator).__name__} could not be fitted. {fit.status}")
+    # What `partial_fit` left is of another model.
+    estimator.__dict__.pop("online_", None)
     estimator.fit_ = fit
     estimator.model_ = fit.model
     estimator.dtype_ = np.dtype(dtype)
@@ -95,7 +113,7 @@ def watcher(estimator: Any) -> Watch | None:
     if not listeners:
         return None
     # Every listener is told, whatever the others answer.
-    return lambda objective, states: any([tell(objective, states) for tell in listeners])
+    return lambda objective, states: max([tell(objective, states) for tell in listeners])
 
 
 def _progress(estimator: Any) -> list[Watch]:
@@ -116,9 +134,10 @@ def _progress(estimator: Any) -> list[Watch]:
 
 def _callbacks(estimator: Any) -> list[Watch]:
     """scikit-learn's callbacks, told of every iteration as a task of its own."""
-    context = getattr(estimator, "_callback_fit_ctx", None)
-    if context is None or not getattr(estimator, "_skl_callbacks", None):
+    context = _context(estimator)
+    if context is None:
         return []
+    context.call_on_fit_task_begin(estimator=estimator)
 
     def tell(objective: float, states: Any) -> bool:
         task = context.subcontext(task_name="iteration")
@@ -127,3 +146,9 @@ def _callbacks(estimator: Any) -> list[Watch]:
         return task.call_on_fit_task_end(estimator=estimator, metadata=told)
 
     return [tell]
+
+
+def _context(estimator: Any) -> Any:
+    """The task of this fit, if anyone is to be told of it."""
+    listening = getattr(estimator, "_skl_callbacks", None)
+    return getattr(estimator, "_callback_fit_ctx", None) if listening else None

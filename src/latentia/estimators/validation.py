@@ -90,5 +90,3 @@ def column_places(estimator: Any, columns: Any) -> list[int]:
     if not places or len(set(places)) < len(places):
         raise ValueError(f"columns should name one or more columns once each, but is {columns!r}.")
     return places
-
-

@@ -82,7 +82,9 @@ def write_tree(
     write(path, structure, tensors, {"kind": kind, "extra": extra})
 
 
-def read_tree(path: Path, classes: dict[str, type] | None = None) -> tuple[str, Any, dict[str, Any]]:
+def read_tree(
+    path: Path, classes: dict[str, type] | None = None
+) -> tuple[str, Any, dict[str, Any]]:
     """What ``write_tree`` wrote: the kind, the tree with its parts checked, and the extra."""
     structure, tensors, outer = read(path)
     kind, extra = outer.get("kind"), outer.get("extra")
@@ -149,4 +151,3 @@ def _invalid(part: Any, reason: str) -> ModelFileError:
         f"The {type(part).__name__} in the model file is not valid ({reason}): fit and save the "
         "model again."
     )
-

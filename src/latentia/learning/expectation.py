@@ -9,7 +9,6 @@ from latentia.data.blocks import Blocks
 from latentia.model import LatentVariableModel
 from latentia.typing import Form, Scalar, Statistics
 
-
 # How many blocks are worked on side by side.
 _LANES = 2
 

@@ -1,51 +1,37 @@
 """Mixtures of one family with different numbers of states, fitted by one compiled program.
 
 All are written with as many states as the largest has; what is too many has weight exactly zero,
-which EM never changes. The starts of all of them run one after the other inside the program: a small
-start that stops by itself is quicker than many that wait for the slowest.
+which EM never changes. The starts of all of them run one after the other inside the program: a
+small start that stops by itself is quicker than many that wait for the slowest.
 """
 
 import time
 from collections.abc import Callable, MutableMapping, Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from latentia.data.blocks import Blocks, into_blocks
-from latentia.model import LatentVariableModel
 from latentia.typing import Form
 
 from .condensing import condense
 from .em import EM, Problem
-from .expectation import expectations
 from .fit_result import Fit
-from .fitting import SMALL, units_from
+from .fitting import SMALL
+from .grid_programs import Solved, advance, begin, evidence, finish
+from .outcome import outcome
 from .partitions import partitions, standardise
-from .reporting import entropy, report
 from .running import CHUNK, start
 from .scaling import column_summary
 from .starts import start_kinds
 from .status import Status
+from .units import units_from
 
 # The distance to the limit at which starts are compared, per row; only the best go on.
 _LOOSE = 1e-5
 # How long one call of the compiled program may take, so that Ctrl-C is answered soon.
 _SECONDS = 0.3
-
-
-class Solved(NamedTuple):
-    """For each of G counts: the best start, its model in both units, and how all S starts ended."""
-
-    index: Any
-    model: Any
-    inner: Any
-    entropy: Any
-    objective: Any
-    status: Any
-    degenerate: Any
 
 
 def shares_program(models: Sequence[Any], rows: int, learner: EM) -> bool:
@@ -62,9 +48,9 @@ def _shrinks(largest: Any, model: Any) -> bool:
     count = model.likelihood.states
     leaves = zip(jax.tree.leaves(largest), jax.tree.leaves(model), strict=True)
     unset = [model.prior.shares(), *jax.tree.leaves(model.likelihood)]
-    return all(np.shape(a)[:1] and np.shape(b) == (count, *np.shape(a)[1:]) for a, b in leaves) and all(
-        np.isnan(np.asarray(leaf)).all() for leaf in unset
-    )
+    return all(
+        np.shape(a)[:1] and np.shape(b) == (count, *np.shape(a)[1:]) for a, b in leaves
+    ) and all(np.isnan(np.asarray(leaf)).all() for leaf in unset)
 
 
 class Grid:
@@ -123,7 +109,7 @@ class Grid:
             out = (folds == fold) & (self.place >= 0)
             left = np.bincount(self.place[out], self.weight[out], len(self.rows))
             solved, _ = self._solve(np.maximum(self.mass - left, 0.0) * (self.mass - left > 1e-12))
-            found = _evidence(solved.inner, self._blocks(self.mass), form=self.form)
+            found = evidence(solved.inner, self._blocks(self.mass), form=self.form)
             found = np.asarray(found).reshape(len(self.counts), -1)[:, : len(self.rows)]
             some = left > 0
             total += (found[:, some] - scales[some]) @ left[some]
@@ -132,17 +118,21 @@ class Grid:
 
     def _blocks(self, mass: np.ndarray) -> Blocks:
         return into_blocks(
-            self.rows, mass, centre=self.units.centre, scale=self.units.scale, dtype=self.values.dtype
+            self.rows,
+            mass,
+            centre=self.units.centre,
+            scale=self.units.scale,
+            dtype=self.values.dtype,
         )
 
     def _problem(self, mass: np.ndarray) -> Problem:
         dtype = self.values.dtype
         seen = ~np.isnan(self.rows).all(axis=1)
-        numbers = (np.asarray(n, dtype) for n in (mass[seen].sum(), self.learner.tol, 0.0))
-        return Problem(self.units.limits, *numbers, None)
+        total, tol = np.asarray(mass[seen].sum(), dtype), np.asarray(self.learner.tol, dtype)
+        return Problem(self.units.limits, total, tol, np.zeros((), dtype), None)
 
     def _assignments(self, mass: np.ndarray, size: int) -> np.ndarray:
-        """First assignments ``[G, S, size, K]``; what is too many states, or no row, gets nothing."""
+        """First assignments ``[G, S, size, K]``; surplus states and rows get nothing."""
         most = max(self.counts)
         out = np.zeros((len(self.counts), len(self.kinds), size, most), self.values.dtype)
         some = np.flatnonzero(mass > 0)
@@ -167,7 +157,7 @@ class Grid:
         seeds = [np.random.default_rng([self.seed, i, 2]) for i in range(starts)]
         keys = np.stack([rng.integers(0, 2**32, 2, np.uint32) for rng in seeds])
         data = jax.device_put(data)
-        models = _begin(
+        models = begin(
             self.largest,
             data,
             shares.reshape(-1, *shares.shape[2:]),
@@ -178,7 +168,7 @@ class Grid:
         kernel = self.learner.kernel()
         states, traces = self._run(kernel, start(kernel, models, problem), data, problem)
         grouped = jax.tree.map(lambda leaf: leaf.reshape(count, starts, *leaf.shape[1:]), states)
-        found = _finish(
+        found = finish(
             grouped, np.array(self.counts), data, problem.limits, self.units.centre,
             self.units.scale, form=self.form,
         )  # fmt: skip
@@ -214,27 +204,14 @@ class Grid:
     def _fit(self, solved: Solved, traces: np.ndarray, group: int) -> Fit:
         count, starts = self.counts[group], self.sizes[group]
         found = jax.tree.map(lambda leaf: leaf[group], solved)
-        model = jax.tree.map(lambda leaf: np.array(leaf[:count]), found.model)
-        seen = ~np.isnan(self.values).all(axis=1)
-        total = float(self.weight[seen].sum())
-        shift = float(self.weight @ (~np.isnan(self.values) @ np.log(self.units.scale))) / total
-        row = traces[group, found.index]
-        value = float(found.objective[found.index]) - shift
-        ended = [_status(int(s), bool(d)) for s, d in zip(found.status, found.degenerate, strict=True)]
-        objectives = np.where(np.isfinite(found.objective), found.objective, np.nan) - shift
-        return Fit(
-            model=model,
-            objective=value,
-            log_likelihood=value * total,
-            trace=row[np.isfinite(row)] - shift,
-            status=ended[found.index],
-            starts=objectives[:starts],
-            start_status=tuple(ended[:starts]),
-            weight=total,
-            degrees_of_freedom=model.prior.degrees_of_freedom()
-            + model.likelihood.degrees_of_freedom(1),
-            entropy=float(found.entropy) if count > 1 else 0.0,
-        )
+        found = found._replace(model=jax.tree.map(lambda leaf: leaf[:count], found.model))
+        seen = ~np.isnan(self.values)
+        total = float(self.weight[seen.any(axis=1)].sum())
+        offset = float(self.weight @ (seen @ np.log(self.units.scale)))
+        ended = found.objective[:starts], found.status[:starts], found.degenerate[:starts]
+        loss = float(found.entropy) if count > 1 else 0.0
+        problem = self._problem(self.mass)
+        return outcome(found, traces[group], total, offset, ended, loss, False, problem)
 
 
 class _Climb:
@@ -259,7 +236,7 @@ class _Climb:
             while (going & safe).any():
                 began = time.perf_counter()
                 steps = int(np.clip(_SECONDS / (self.guess * (going & safe).sum()), 1, CHUNK))
-                states, *told = _advance(
+                states, *told = advance(
                     self.kernel, states, self.data, problem, np.int32(steps), limit, self.radius,
                     form=form,
                 )  # fmt: skip
@@ -286,96 +263,3 @@ def _status(code: int, degenerate: bool) -> Status:
     if degenerate:
         return Status.DEGENERATE
     return Status.STEP_LIMIT if status is Status.RUNNING else status
-
-
-@jax.jit
-def _begin(
-    model: Any, data: Blocks, shares: Any, limits: Any, keys: Any, counts: Any
-) -> Any:
-    """First models ``[G S]``; states that are too many are copies of the first one."""
-    x, mass = data.x.reshape(-1, data.x.shape[-1]), data.weight.ravel()
-
-    def one(share: Any, key: Any, count: Any) -> Any:
-        prior = model.prior.begin(share, mass)
-        likelihood = model.likelihood.begin(x, share, mass, limits, jax.random.wrap_key_data(key))
-        real = jnp.arange(share.shape[1]) < count
-        likelihood = jax.tree.map(
-            lambda leaf: jnp.where(real.reshape(-1, *[1] * (leaf.ndim - 1)), leaf, leaf[:1]),
-            likelihood,
-        )
-        return LatentVariableModel(prior, likelihood)
-
-    return jax.lax.map(lambda each: one(*each), (shares, keys, counts))
-
-
-@partial(jax.jit, static_argnames=("learner", "form"))
-def _advance(
-    learner: Any, states: Any, data: Blocks, problem: Problem, steps: Any, limit: Any, radius: Any,
-    *, form: Form,
-) -> tuple[Any, Any, Any, Any]:  # fmt: skip
-    """As ``running.advance``, one start after the other; and which have no component at the floor."""
-
-    def one(state: Any) -> tuple[Any, Any, Any, Any]:
-        def safe(state: Any) -> Any:
-            if form is not Form.PRODUCTS:
-                return jnp.array(True)
-            return state.candidate.likelihood.safe_products(radius, missing=False)
-
-        def going(carry: Any) -> Any:
-            count, state, _ = carry
-            left = (count < steps) & (state.steps < limit)
-            return left & ~learner.done(state) & safe(state)
-
-        def step(carry: Any) -> Any:
-            count, state, trace = carry
-            totals = expectations(state.candidate, data, form=form, labelled=False)
-            state = learner.step(state, totals, problem)
-            return count + 1, state, trace.at[count].set(state.objective)
-
-        trace = jnp.full(CHUNK, jnp.nan, state.objective.dtype)
-        _, state, trace = jax.lax.while_loop(going, step, (jnp.zeros((), jnp.int32), state, trace))
-        prior, likelihood = state.model.prior, state.model.likelihood
-        shrunk = likelihood.degenerate(problem.limits) & (prior.shares() > 0)
-        return state, trace, safe(state), ~jnp.any(shrunk)
-
-    return jax.lax.map(one, states)
-
-
-@partial(jax.jit, static_argnames=("form",))
-def _finish(
-    states: Any, counts: Any, data: Blocks, limits: Any, centre: Any, scale: Any, *, form: Form
-) -> Solved:
-    def one(group: Any, count: Any) -> Solved:
-        found = report(group, limits, centre, scale, canonical=False)
-        prior, likelihood = found.model.prior, found.model.likelihood.canonical()
-        keys = likelihood.order_keys()
-        surplus = jnp.arange(keys.shape[0]) >= count
-        by = [*(keys[:, i] for i in reversed(range(keys.shape[1]))), -prior.shares(), surplus]
-        order = jnp.lexsort(by)
-        loss = entropy(found.inner, data, form=form, labelled=False)
-        return Solved(
-            found.index,
-            LatentVariableModel(prior.reorder(order), likelihood.reorder(order)),
-            found.inner,
-            loss,
-            found.objective,
-            found.status,
-            found.degenerate,
-        )
-
-    return jax.lax.map(lambda each: one(*each), (states, counts))
-
-
-@partial(jax.jit, static_argnames=("form",))
-def _evidence(models: Any, data: Blocks, *, form: Form) -> Any:
-    """log p of every row under every model, ``[G, M, B]``."""
-
-    def one(model: Any) -> Any:
-        prepared = model.likelihood.prepare(form)
-
-        def row(x: Any) -> Any:
-            return model.prior.condition(prepared.potential(x)).log_evidence
-
-        return jax.lax.map(jax.vmap(row), data.x)
-
-    return jax.lax.map(one, models)

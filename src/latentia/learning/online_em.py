@@ -21,7 +21,8 @@ from latentia.typing import Form
 
 from .em import EM
 from .expectation import Totals, expectations, maximized
-from .fitting import Units, fit_rows, units_from
+from .fitting import fit_rows
+from .units import Units, units_from
 
 
 class OnlineEM(eqx.Module):

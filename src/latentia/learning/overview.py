@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .condensing import Gathering
-from .fitting import SAMPLE, Sample
+from .fitting import SAMPLE
+from .planning import Sample
 from .scaling import Level, Spread
 
 Batches = Iterable[tuple[np.ndarray, np.ndarray]]

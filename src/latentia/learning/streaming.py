@@ -2,17 +2,16 @@
 
 Two passes give the units and the sample that all starts see; then every step of EM is one pass, in
 which a thread reads the next batch while the device works on the last. A model whose likelihood is
-quadratic needs one pass in all, for its second moments.
+quadratic needs one more pass in all, for its second moments.
 """
 
 import logging
-import time
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -27,11 +26,14 @@ from latentia.typing import Form
 from .em import EM
 from .expectation import Totals, expectations
 from .fit_result import Fit, FitInterrupted
-from .fitting import SMALL, Plan, Units, fit_rows, plan_fit, rows_with_moments, safe_products
+from .fitting import SMALL, fit_rows, sample_of
+from .moment_rows import SecondMoments
 from .overview import Overview, overview
+from .planning import Plan, Sample, plan_fit, safe_products
 from .reporting import entropy
 from .running import start
 from .status import Status
+from .units import Units
 
 logger = logging.getLogger("latentia")
 
@@ -67,55 +69,60 @@ def _fit(model: Any, rows: ParquetRows, learner: EM, seed: int) -> Fit:
         return fit_rows(model, values, weight, None, learner, seed)
     seen = overview(len(rows.columns), lambda: ahead(_batches(rows)), seed)
     require_observed(Table(np.where(seen.observed > 0, 0.0, np.nan)[None], rows.columns))
-    plan, models = plan_fit(
-        model, seen.sample, seen.centre, seen.spread, seen.total, learner, seed, np.dtype(float)
-    )
+    if model.likelihood.quadratic and not seen.missing and rows.rows > 4 * len(rows.columns):
+        return _fit_moments(model, rows, seen, learner, seed)
+    plan, models = _planned(model, seen.sample, seen, learner, seed)
     starts = None
     if jax.tree.leaves(models)[0].shape[0] > 1:
         starts, models = plan.on_sample(models, seen.sample)
         logger.info("the best of %d starts goes on, with all rows", len(starts[0]))
     offset = float(seen.observed @ np.log(plan.units.scale))
-    if models.likelihood.quadratic and not seen.missing and rows.rows > 4 * len(rows.columns):
-        data = into_blocks(*_second_moments(rows, seen, plan.units))
-        return plan.climb(models, data, Form.COMPLETE, 0.0, starts, seen.total, offset)
     return _climb(plan, models, rows, seen, starts, offset)
+
+
+def _planned(
+    model: Any, sample: Sample, seen: Overview, learner: EM, seed: int
+) -> tuple[Plan, Any]:
+    summary = seen.centre, seen.spread, seen.total
+    return plan_fit(model, sample, *summary, learner, seed, np.dtype(float))
+
+
+def _fit_moments(model: Any, rows: ParquetRows, seen: Overview, learner: EM, seed: int) -> Fit:
+    """The fit of a quadratic model, which needs the data once more."""
+    moments = SecondMoments(seen.centre, seen.spread)
+    with closing(ahead(_batches(rows))) as batches:
+        for values, weight in batches:
+            moments.add(values, weight)
+    values, mass = moments.rows()
+    sample = sample_of(values, mass, None, seed)
+    plan, models = _planned(model, sample, seen, learner, seed)
+    offset = float(seen.observed @ np.log(plan.units.scale))
+    return plan.fit(models, values, mass, None, sample, seen.total, offset, None)
 
 
 def _climb(
     plan: Plan, models: Any, rows: ParquetRows, seen: Overview, starts: Any, offset: float
 ) -> Fit:
     """Run the one model that is left on all the data, and report."""
-    radius = np.asarray(seen.radius(plan.units.centre, plan.units.scale))
-    form = Form.MISSING if seen.missing else Form.COMPLETE
-    if bool(safe_products(models.likelihood, radius, seen.missing).all()):
-        form = Form.PRODUCTS
-    state = jax.tree.map(lambda leaf: leaf[0], start(plan.kernel, models, plan.problem))
-    trace: list[float] = []
-    interrupted = False
+    begun = _begin(plan, models, seen)
+    stand, interrupted = begun, False
+    objectives: list[float] = []
     try:
-        for number in range(1, plan.learner.max_iter + 1):
-            began = time.perf_counter()
-            if form is Form.PRODUCTS and not _safe(state.candidate.likelihood, radius):
-                form = Form.COMPLETE
-            totals = _totals(state.candidate, rows, plan.units, form)
-            after = _step(plan.kernel, state, totals, plan.problem)
-            trace.append(float(after.objective))
-            state = after
-            value = trace[-1] - offset / seen.total
-            spent = time.perf_counter() - began
-            logger.info("pass %d: log-likelihood per row %.8g, %.1f s", number, value, spent)
-            if int(state.status) != Status.RUNNING:
-                break
+        for stand in _steps(plan, begun, rows):
+            objectives.append(float(stand.state.objective))
+            value = objectives[-1] - offset / seen.total
+            logger.info("pass %d: log-likelihood per row %.8g", len(objectives), value)
     except KeyboardInterrupt:
         interrupted = True
-    states = jax.tree.map(lambda leaf: leaf[None], state)
-    passes = np.array([trace[: int(state.steps)]])
+    states = jax.tree.map(lambda leaf: leaf[None], stand.state)
+    trace = np.full((1, int(stand.state.steps)), float(stand.state.objective))
+    trace[0, : len(objectives)] = objectives
 
     def finish(interrupted: bool) -> Fit:
         def loss(inner: Any) -> float:
-            return np.nan if interrupted else _entropy(inner, rows, plan.units, form)
+            return np.nan if interrupted else _entropy(inner, rows, plan.units, stand.form)
 
-        return plan.finish(states, passes, starts, seen.total, offset, loss, interrupted)
+        return plan.finish(states, trace, starts, seen.total, offset, loss, interrupted)
 
     try:
         return finish(interrupted)
@@ -124,6 +131,36 @@ def _climb(
     except KeyboardInterrupt:
         # It came while the entropy was summed.
         return finish(True)
+
+
+class _Stand(NamedTuple):
+    """The state after a pass, the form in which the data are evaluated, and how far they reach."""
+
+    state: Any
+    form: Form
+    radius: np.ndarray
+
+
+def _begin(plan: Plan, models: Any, seen: Overview) -> _Stand:
+    radius = np.asarray(seen.radius(plan.units.centre, plan.units.scale))
+    form = Form.MISSING if seen.missing else Form.COMPLETE
+    if bool(safe_products(models.likelihood, radius, seen.missing).all()):
+        form = Form.PRODUCTS
+    states = start(plan.kernel, models, plan.problem)
+    return _Stand(jax.tree.map(lambda leaf: leaf[0], states), form, radius)
+
+
+def _steps(plan: Plan, begun: _Stand, rows: ParquetRows) -> Iterator[_Stand]:
+    """Where the fit stands after each pass, until the end."""
+    state, form, radius = begun
+    for _ in range(plan.learner.max_iter):
+        if form is Form.PRODUCTS and not _safe(state.candidate.likelihood, radius):
+            form = Form.COMPLETE
+        totals = _totals(state.candidate, rows, plan.units, form)
+        state = _step(plan.kernel, state, totals, plan.problem)
+        yield _Stand(state, form, radius)
+        if int(state.status) != Status.RUNNING:
+            return
 
 
 def _totals(model: Any, rows: ParquetRows, units: Units, form: Form) -> Totals:
@@ -156,24 +193,6 @@ def _safe(likelihood: Any, radius: Any) -> Any:
 def _entropy(model: Any, rows: ParquetRows, units: Units, form: Form) -> float:
     with closing(_blocks(rows, units)) as batches:
         return sum(float(entropy(model, data, form=form, labelled=False)) for data in batches)
-
-
-def _second_moments(
-    rows: ParquetRows, seen: Overview, units: Units
-) -> tuple[np.ndarray, np.ndarray]:
-    """What ``fitting.second_moment_rows`` returns, from one pass."""
-    # Distances from the known mean, which differ from those from the exact one by rounding.
-    mean = (seen.centre - units.centre) / units.scale
-    first = np.zeros(len(mean))
-    second = np.zeros((len(mean), len(mean)))
-    with closing(ahead(_batches(rows))) as batches:
-        for values, weight in batches:
-            gap = (values - units.centre) / units.scale - mean
-            heavy = gap * weight[:, None]
-            first += heavy.sum(axis=0)
-            second += heavy.T @ gap
-    shift = first / seen.total
-    return rows_with_moments(mean + shift, second - np.outer(first, shift), seen.total)
 
 
 def _batches(rows: ParquetRows) -> Iterator[Batch]:

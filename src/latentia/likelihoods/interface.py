@@ -33,7 +33,7 @@ class AbstractConjugateLikelihood(AbstractLikelihood):
 
     @abstractmethod
     def potential(self, x: Datum) -> AbstractPotential:
-        """log p(x|z) as a function of z; a missing x says nothing."""
+        """Log p(x|z) as a function of z; a missing x says nothing."""
 
 
 class Prepared(Protocol):
@@ -72,7 +72,7 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
 
     @abstractmethod
     def prepare(self, form: Form) -> Prepared:
-        """The likelihood made quick on many data, by factoring once what does not depend on them."""
+        """The likelihood made quick on many data: what does not depend on them is factored."""
 
     @abstractmethod
     def safe_products(self, radius: Scalar, missing: bool) -> Bool[Array, ""]:
@@ -95,7 +95,7 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
 
     @abstractmethod
     def imagine(self, other: Self, weight: Scalar, shares: Float[Array, "K"]) -> Statistics:
-        """The statistics expected from ``weight`` data of ``other``, whose states have ``shares``."""
+        """The statistics expected from ``weight`` data of ``other`` with these ``shares``."""
 
     @abstractmethod
     def expected_log_prob(self, other: Self, shares: Float[Array, "K"]) -> Scalar:
@@ -111,7 +111,7 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
         key: Key,
         form: Form = Form.MISSING,
     ) -> Self:
-        """A first likelihood, from a first assignment of data to states, and chance where needed."""
+        """A first likelihood, from an assignment of data to states, and chance where needed."""
 
     @abstractmethod
     def embed(self, x: Rows) -> Float[Array, "N E"]:
@@ -139,7 +139,7 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
 
     @abstractmethod
     def canonical(self) -> Self:
-        """The same likelihood in the one form, of several that are equally good, that is reported."""
+        """The same likelihood in the one form, of several equally good ones, that is reported."""
 
     @abstractmethod
     def degrees_of_freedom(self, states: int) -> int:

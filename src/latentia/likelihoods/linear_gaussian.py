@@ -1,6 +1,6 @@
 """A linear map of a latent vector, with independent Gaussian noise on each column."""
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -9,25 +9,18 @@ import numpy as np
 
 from latentia.constraints import positive
 from latentia.distributions import Limits
-from latentia.numerics import LOG_2PI, solve_positive
+from latentia.numerics import LOG_2PI
 from latentia.potentials import GaussianPotential
 from latentia.typing import Datum, Form, Key, LatentVector, Rows, Scalar, Weights
 
 from .interface import AbstractLearnableLikelihood, Prepared
-
-
-class RegressionTotals(NamedTuple):
-    """Totals of the regression of what is left of x, given the parameters, on (z, 1).
-
-    ``count [D]``; ``square [D]``, of the residuals; ``cross [D, L+1]``, of residuals and (z, 1);
-    ``design [D or 1, L+1, L+1]``, of (z, 1) with itself: one for all columns if no entry is missing.
-    Since they are residuals, no variance is the difference of two large numbers.
-    """
-
-    count: jax.Array
-    square: jax.Array
-    cross: jax.Array
-    design: jax.Array
+from .regression import (
+    RegressionTotals,
+    complete_totals,
+    incomplete_totals,
+    principal_axes,
+    regressed,
+)
 
 
 class LinearGaussian(AbstractLearnableLikelihood):
@@ -115,28 +108,12 @@ class LinearGaussian(AbstractLearnableLikelihood):
         return jnp.array(False)
 
     def statistics(self, x: Rows, moments: Any, weight: Weights) -> RegressionTotals:
-        seen = ~jnp.isnan(x)
-        gap = jnp.where(seen, x - self.bias - moments.mean @ self.loadings.T, 0.0)
-        heavy = weight[:, None] * seen
-        extended = _extend(moments.mean)
-        design = jnp.einsum("nd,nij->dij", heavy, _second(moments))
-        # The covariance of z, seen through the loadings, enters squares and cross products alike.
-        through = jnp.einsum("nd,nij,dj->di", heavy, moments.covariance, self.loadings)
-        square = jnp.sum(heavy * gap**2, axis=0) + jnp.sum(through * self.loadings, axis=-1)
-        cross = (heavy * gap).T @ extended - _pad(through)
-        return RegressionTotals(jnp.sum(heavy, axis=0), square, cross, design)
+        return incomplete_totals(self.loadings, self.bias, x, moments, weight)
 
     def maximize(self, statistics: RegressionTotals, limits: Limits) -> Self:
-        count, square, cross, design = statistics
+        count = statistics.count
         some = count > 0
-        eye = jnp.eye(design.shape[-1], dtype=design.dtype)
-        design = jnp.where(jnp.any(design != 0, axis=(-2, -1), keepdims=True), design, eye)
-        if design.shape[-3] == 1:
-            change = solve_positive(design[..., 0, :, :], jnp.swapaxes(cross, -1, -2))
-            change = jnp.swapaxes(change, -1, -2)
-        else:
-            change = solve_positive(design, cross[..., None])[..., 0]
-        left = jnp.maximum(square - jnp.sum(change * cross, axis=-1), 0.0)
+        change, left = regressed(statistics)
         if self.isotropic:
             total = jnp.sum(count, axis=-1, keepdims=True)
             pooled = jnp.sum(left, axis=-1, keepdims=True) / jnp.where(total > 0, total, 1.0)
@@ -188,7 +165,7 @@ class LinearGaussian(AbstractLearnableLikelihood):
         gap = jnp.where(seen, x - mean, 0.0)
         variances = jnp.sum(heavy * gap**2, axis=0) / some
         variances = jnp.where(variances > 0, variances, jnp.mean(variances) + 1e-300)
-        loadings = _axes(gap, weight, variances, self.latent_dim, key)
+        loadings = principal_axes(gap, weight, variances, self.latent_dim, key)
         noise = jnp.maximum(variances - jnp.sum(loadings**2, axis=1), 0.05 * variances)
         if self.isotropic:
             noise = jnp.full_like(noise, jnp.mean(noise))
@@ -244,7 +221,7 @@ class LinearGaussian(AbstractLearnableLikelihood):
 
 
 class _Complete(eqx.Module):
-    """A linear Gaussian whose design is rotated to L rows once, for data without missing entries."""
+    """A linear Gaussian whose design is rotated to L rows, for data without missing entries."""
 
     likelihood: LinearGaussian
     orthogonal: jax.Array
@@ -260,16 +237,7 @@ class _Complete(eqx.Module):
 
     def statistics(self, x: Rows, moments: Any, weight: Weights) -> RegressionTotals:
         like = self.likelihood
-        extended = _extend(moments.mean)
-        gap = x - like.bias - moments.mean @ like.loadings.T
-        total = jnp.sum(weight)
-        spread = jnp.einsum("n,nij->ij", weight, moments.covariance)
-        through = like.loadings @ spread
-        square = weight @ gap**2 + jnp.sum(through * like.loadings, axis=-1)
-        cross = (gap * weight[:, None]).T @ extended - _pad(through)
-        design = (extended * weight[:, None]).T @ extended
-        design = design.at[:-1, :-1].add(spread)
-        return RegressionTotals(jnp.full(like.dim, total), square, cross, design[None])
+        return complete_totals(like.loadings, like.bias, x, moments, weight)
 
     def finish(self, totals: RegressionTotals) -> RegressionTotals:
         return totals
@@ -303,38 +271,6 @@ def _reduce(likelihood: LinearGaussian) -> tuple[jax.Array, jax.Array]:
     if likelihood.dim <= likelihood.latent_dim:
         return jnp.eye(likelihood.dim, dtype=design.dtype), design
     return jnp.linalg.qr(design)
-
-
-def _axes(gap: jax.Array, weight: jax.Array, variances: jax.Array, rank: int, key: Key):
-    """Loadings from the principal axes of the correlations, tilted at random."""
-    scale = jnp.sqrt(variances)
-    scaled = gap / scale
-    correlation = (scaled * weight[:, None]).T @ scaled
-    correlation = correlation / jnp.maximum(jnp.sum(weight), 1e-300)
-    dim = correlation.shape[0]
-    noise = jax.random.normal(key, (dim, dim), correlation.dtype)
-    # A random symmetric perturbation, so that every start has axes of its own. It also parts equal
-    # eigenvalues.
-    values, vectors = jnp.linalg.eigh(correlation + 0.2 * (noise + noise.T) / jnp.sqrt(2.0 * dim))
-    count = min(rank, dim)
-    top = vectors[:, ::-1][:, :count] * jnp.sqrt(jnp.maximum(values[::-1][:count] - 0.5, 0.05))
-    shrink = jnp.sqrt(0.9 / jnp.maximum(jnp.sum(top**2, axis=1, keepdims=True), 0.9))
-    return jnp.zeros((dim, rank), gap.dtype).at[:, :count].set(top * shrink * scale[:, None])
-
-
-def _second(moments: Any) -> jax.Array:
-    """The second moments of (z, 1): ``[N, L+1, L+1]``."""
-    extended = _extend(moments.mean)
-    outer = extended[:, :, None] * extended[:, None, :]
-    return outer.at[:, :-1, :-1].add(moments.covariance)
-
-
-def _extend(mean: jax.Array) -> jax.Array:
-    return jnp.concatenate([mean, jnp.ones((*mean.shape[:-1], 1), mean.dtype)], axis=-1)
-
-
-def _pad(columns: jax.Array) -> jax.Array:
-    return jnp.concatenate([columns, jnp.zeros((*columns.shape[:-1], 1), columns.dtype)], axis=-1)
 
 
 def _array(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What ``select`` compares: models that differ in their numbers of components, factors and so on."""
+"""What ``select`` compares: models of different numbers of components, factors and so on."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple

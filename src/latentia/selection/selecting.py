@@ -83,7 +83,7 @@ def compare(
     *,
     criterion: str = "bic",
     weights: Any = None,
-    learner: EM | Sequence[EM] = EM(),
+    learner: EM = EM(),
     key: int = 0,
     folds: int = 5,
     watch: Watch | None = None,
@@ -106,9 +106,7 @@ def compare(
 
 def _folds(rows: int, folds: int, key: int) -> np.ndarray:
     if not 2 <= folds <= rows:
-        raise ValueError(
-            f"folds should be from 2 to the {rows} rows of the data, but is {folds}."
-        )
+        raise ValueError(f"folds should be from 2 to the {rows} rows of the data, but is {folds}.")
     return np.random.default_rng([key, 3]).permutation(np.arange(rows) % folds)
 
 
@@ -135,7 +133,9 @@ class _Job:
         self.of = len(candidates)
         answers: dict[int, tuple[dict[str, Any], Fit | None]] = {}
         # Different programs compile and run side by side.
-        threads = min(len(groups), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
+        threads = min(
+            len(groups), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+        )
         with ThreadPoolExecutor(max(threads, 1)) as pool:
             waiting = [pool.submit(self._group, i, g, candidates) for i, g in enumerate(groups)]
             try:
@@ -157,7 +157,9 @@ class _Job:
         groups = []
         for group in alike.values():
             models = [candidates[i].model for i in group]
-            together = len(group) > 1 and shares_program(models, len(self.table.values), self.learner)
+            together = len(group) > 1 and shares_program(
+                models, len(self.table.values), self.learner
+            )
             groups += [group] if together else [[i] for i in group]
         return groups
 
@@ -180,16 +182,23 @@ class _Job:
 
     def _together(self, number: int, chosen: list[Candidate]) -> list[Any]:
         values = self.table.values
-        watch = lambda share: self._tell(number, share * len(chosen))  # noqa: E731
         with precision_of(values):
-            models = [candidate.model for candidate in chosen]
-            grid = Grid(models, values, self.weight, self.learner, self.key, self.shared, watch)
+            grid = Grid(
+                [candidate.model for candidate in chosen],
+                values,
+                self.weight,
+                self.learner,
+                self.key,
+                self.shared,
+                lambda share: self._tell(number, share * len(chosen)),
+            )
             fits = [on_host_fit(found, self.table.columns) for found in grid.fits()]
-            scores = None if self.folds is None else grid.held_out(self.folds)
-        held_out = [None if scores is None else float(s) for s in scores] if scores is not None else [None] * len(fits)
+            scores: list[Any] = [None] * len(fits)
+            if self.folds is not None:
+                scores = grid.held_out(self.folds).tolist()
         return [
-            (_row(candidate, found, value), found)
-            for candidate, found, value in zip(chosen, fits, held_out, strict=True)
+            (_row(candidate, found, score_), found)
+            for candidate, found, score_ in zip(chosen, fits, scores, strict=True)
         ]
 
     def _alone(self, number: int, candidate: Candidate) -> Any:

@@ -54,7 +54,8 @@ class Selection:
 
         found = [n for n in ("pandas", "polars", "pyarrow") if importlib.util.find_spec(n)]
         columns = {name: [row[name] for row in self.table] for name in self.table[0]}
-        return nw.from_dict(columns, backend=found[0]).to_native()
+        backend: Any = found[0]
+        return nw.from_dict(columns, backend=backend).to_native()
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the criterion against the number of components (or factors)."""
@@ -71,8 +72,9 @@ class Selection:
             _reword(display.ax_, "component", "factor")
         if kind == "factors":
             _reword(display.ax_, " covariance", " factors each")
-            if display.ax_.get_legend() is not None:
-                display.ax_.get_legend().set_title("factors")
+            legend = display.ax_.get_legend()
+            if legend is not None:
+                legend.set_title("factors")
         return display
 
     def __repr__(self) -> str:
@@ -107,7 +109,11 @@ def best_of(table: list[dict[str, Any]], criterion: str) -> int | None:
         and math.isfinite(row[criterion])
         and row["status"] in ("converged", "step limit")
     ]
-    return min(able, key=lambda i: sign * table[i][criterion], default=None)
+    if not able:
+        return None
+    best = min(sign * table[i][criterion] for i in able)
+    # Models that say the same differ by rounding, and the first is the smallest.
+    return next(i for i in able if sign * table[i][criterion] <= best + 1e-9 * abs(best))
 
 
 def _cell(value: Any) -> str:

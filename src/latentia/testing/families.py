@@ -1,4 +1,4 @@
-"""Laws of a family that learns: statistics add, and ``maximize`` is the maximum of the likelihood."""
+"""Laws of a family that learns: statistics add, and ``maximize`` finds the maximum."""
 
 from typing import Any
 

@@ -50,7 +50,7 @@ def _by_grid(model: Any, x: np.ndarray, grid: LatentGrid) -> tuple[np.ndarray, n
 
 @law
 def posterior_follows_bayes(model: Any, seed: int = 0, grid: LatentGrid | None = None) -> None:
-    """Evidence and posterior are those of p(z) p(x|z) summed over all z, with missing entries too."""
+    """Evidence and posterior are those of p(z) p(x|z) over all z, with missing entries too."""
     grid = latent_grid(model.prior) if grid is None else grid
     x = _rows(model, seed)
     evidence, posterior = _by_grid(model, x, grid)
@@ -117,7 +117,7 @@ def _posterior_draws(model: Any, x: Any, keys: Any) -> Any:
 
 @law
 def posterior_draws_match(model: Any, seed: int = 0, grid: LatentGrid | None = None) -> None:
-    """Draws of the posterior have its mean, covariance and entropy (false alarms: ``FALSE_ALARM``)."""
+    """Draws of the posterior have its moments and entropy (false alarms: ``FALSE_ALARM``)."""
     grid = latent_grid(model.prior) if grid is None else grid
     x = _rows(model, seed)[:1]
     keys = jax.random.split(jax.random.key(seed + 1), 4096)

@@ -111,7 +111,7 @@ def _climbs(model: Any, data: Blocks, problem: Problem, what: str) -> None:
 
 @law
 def em_never_falls(model: Any, seed: int = 0) -> None:
-    """The monitored objective rises in every plain step: with weights, gaps, labels, prior and floor."""
+    """The objective rises in every plain step: with weights, gaps, labels, prior and floor."""
     x = rows_of(model, seed, missing=True)
     rng = np.random.default_rng(seed)
     weight = rng.uniform(0.2, 2, ROWS).astype(x.dtype)

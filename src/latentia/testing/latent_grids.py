@@ -20,8 +20,8 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
     """Every state, and a trapezoid rule for every Gaussian dimension.
 
     Args:
-        prior: a ``Discrete``, ``GaussianLatent`` or ``Branching`` prior. For another structure, give
-            a law the grid itself.
+        prior: a ``Discrete``, ``GaussianLatent`` or ``Branching`` prior. For another structure,
+            give a law the grid itself.
         fineness: points for each Gaussian dimension, over 16 standard deviations.
     """
     if isinstance(prior, Discrete):

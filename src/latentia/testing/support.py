@@ -1,7 +1,7 @@
 """What the laws share: precision, tolerances, draws, grids, and a few functions compiled once.
 
-A law is called with a part whose parameters are set. It computes in the precision of those, draws its
-data from the part itself by a seed, and raises ``AssertionError`` with a sentence.
+A law is called with a part whose parameters are set. It computes in the precision of those, draws
+its data from the part itself by a seed, and raises ``AssertionError`` with a sentence.
 """
 
 from collections.abc import Callable
@@ -84,7 +84,7 @@ def draw(part: Any, count: int, seed: int) -> Any:
 
 
 def draw_data(part: Any, count: int, seed: int) -> Any:
-    """Data for a law that is not about ``sample``: drawn in float64, in the precision of the part."""
+    """Data for laws that are not about ``sample``: drawn in float64, in the part's precision."""
     wide = cast(part, np.float64)
     with precision_of(wide):
         drawn = draw(wide, count, seed)

@@ -1,0 +1,171 @@
+"""What one asks of a saved model: map, infer, score and sample."""
+
+import json
+from typing import Any
+
+import click
+
+from .options import apply, data_argument, json_option, model_argument, out_option
+from .running import guarded, prepare
+
+_asking = apply(model_argument, data_argument, out_option, json_option)
+
+
+@click.command("map", no_args_is_help=True)
+@_asking
+@guarded
+def map_(model: str, data: str, out: str, as_json: bool) -> None:
+    """The most probable latent variables of each row: its cluster, or its factors.
+
+    \b
+    Examples:
+      latentia map result/model.safetensors data.csv
+      latentia map result/model.safetensors new.parquet --out clusters.parquet
+    """
+    import latentia
+
+    core, values = _opened(model, data)
+    _tell(_columns(latentia.map_estimate(core, values)), out, as_json)
+
+
+@click.command(no_args_is_help=True)
+@_asking
+@guarded
+def infer(model: str, data: str, out: str, as_json: bool) -> None:
+    """The posterior of each row: a probability for each cluster, or mean and deviation of factors.
+
+    \b
+    Example:
+      latentia infer result/model.safetensors data.csv --out soft.csv
+    """
+    import numpy as np
+
+    import latentia
+
+    core, values = _opened(model, data)
+    posterior: Any = latentia.infer(core, values)
+    columns: dict[str, Any] = {}
+    if hasattr(posterior, "probabilities"):
+        for k, column in enumerate(np.asarray(posterior.probabilities).T):
+            columns[f"probability_{k}"] = column
+    if not hasattr(posterior, "probabilities"):
+        deviations = np.sqrt(
+            np.einsum("nll->nl", np.asarray(posterior.root @ np.swapaxes(posterior.root, 1, 2)))
+        )
+        for j, column in enumerate(np.asarray(posterior.mean).T):
+            columns[f"factor_{j}"] = column
+            columns[f"deviation_{j}"] = deviations[:, j]
+    _tell(columns, out, as_json)
+
+
+@click.command(no_args_is_help=True)
+@_asking
+@guarded
+def score(model: str, data: str, out: str, as_json: bool) -> None:
+    """The log-likelihood of each row: the lower, the stranger. A row without any value has 0.
+
+    \b
+    Example:
+      latentia score result/model.safetensors data.csv --json
+    """
+    import numpy as np
+
+    import latentia
+
+    core, values = _opened(model, data)
+    _tell({"log_likelihood": np.asarray(latentia.score(core, values))}, out, as_json)
+
+
+@click.command(no_args_is_help=True)
+@model_argument
+@click.option("-n", "count", type=click.IntRange(1), default=10, show_default=True,
+              help="How many rows.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--latent", is_flag=True, help="Also the cluster, or the factors, of each row.")
+@out_option
+@json_option
+@guarded
+def sample(model: str, count: int, seed: int, latent: bool, out: str, as_json: bool) -> None:
+    """Draw new rows from a model.
+
+    \b
+    Example:
+      latentia sample result/model.safetensors -n 1000 --out synthetic.csv
+    """
+    prepare()
+    import latentia
+    from latentia.estimators.files import load
+    from latentia.estimators.validation import column_names
+
+    found = load(model)
+    if isinstance(found, latentia.LatentVariableModel):
+        z, x = latentia.sample(found, seed, count)
+        names = [f"x{j}" for j in range(x.shape[1])]
+    else:
+        x, z = found.sample(count, random_state=seed)
+        names = column_names(found)
+    _tell({**(_columns(z) if latent else {}), **_named(x, names)}, out, as_json)
+
+
+def _named(x: Any, names: list[str]) -> dict[str, Any]:
+    import narwhals as nw
+
+    frame = nw.from_native(x, pass_through=True, eager_only=True)
+    if isinstance(frame, nw.DataFrame):
+        return {name: frame[name].to_list() for name in names}
+    return {name: list(x[:, j]) for j, name in enumerate(names)}
+
+
+def _opened(model: str, data: str) -> tuple[Any, Any]:
+    """The core model of a file, and the data as it takes them."""
+    prepare()
+    import numpy as np
+
+    import latentia
+    from latentia.data import read_table
+    from latentia.estimators.files import load
+    from latentia.estimators.validation import column_names
+
+    from . import tables
+
+    found, table = load(model), tables.read(data)
+    if isinstance(found, latentia.LatentVariableModel):
+        return found, read_table(table).values
+    if hasattr(found, "feature_names_in_"):
+        # The data may have more columns than the model, in any order.
+        table, _ = tables.choose(table, column_names(found), (), None)
+    return found.model_, found._read(table, reset=False).astype(np.float64, copy=False)
+
+
+def _columns(z: Any) -> dict[str, Any]:
+    """Latent variables as columns: states, factors, or both."""
+    import numpy as np
+
+    if isinstance(z, tuple):
+        return {**_columns(z[0]), **_columns(z[1])}
+    values = np.asarray(z)
+    if values.ndim == 1:
+        return {"component": values.astype(np.int64)}
+    return {f"factor_{j}": column for j, column in enumerate(values.T)}
+
+
+def _tell(columns: dict[str, Any], out: str, as_json: bool) -> None:
+    from . import tables
+
+    if not as_json:
+        tables.write(columns, out)
+        return
+    import numpy as np
+
+    plain = {name: np.asarray(column).tolist() for name, column in columns.items()}
+    text = json.dumps({n: [v if v == v else None for v in c] for n, c in plain.items()})
+    if out == "-":
+        click.echo(text)
+        return
+    import os
+
+    from .staging import Staging
+
+    folder, name = os.path.split(os.path.abspath(out))
+    with Staging(folder) as staging, open(staging.path(name), "w", encoding="utf-8") as file:
+        file.write(text)

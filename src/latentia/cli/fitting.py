@@ -1,0 +1,169 @@
+"""``latentia fit``: candidates, the best of them, and a folder with all that is worth keeping."""
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from .options import Names, Numbers, data_argument, json_option
+from .running import guarded, prepare
+
+MODELS = (
+    "gaussian-mixture",
+    "factor-analysis",
+    "ppca",
+    "mixture-of-factor-analyzers",
+    "latent-class",
+    "mixed-mixture",
+)
+_COVARIANCES = ("full", "tied", "diag", "spherical")
+
+
+@click.command(no_args_is_help=True)
+@data_argument
+@click.option("--model", type=click.Choice(MODELS), default=MODELS[0], show_default=True)
+@click.option("--components", type=Numbers(), default="1:9", show_default=True,
+              help="Numbers of components (clusters, classes) to try.")  # fmt: skip
+@click.option("--factors", type=Numbers(), default="1:3", show_default=True,
+              help="Numbers of factors to try, in factor models.")  # fmt: skip
+@click.option("--covariance", type=Names(_COVARIANCES), default=",".join(_COVARIANCES),
+              show_default=True, help="Kinds of covariance to try in mixtures.")  # fmt: skip
+@click.option("--criterion", type=click.Choice(["bic", "aic", "icl", "held_out"]), default="bic",
+              show_default=True, help="What the best candidate is best in.")  # fmt: skip
+@click.option("--columns", type=Names(), default=None, help="Columns to use; all by default.")
+@click.option("--ignore", type=Names(), default=None, help="Columns to leave out.")
+@click.option("--weights", metavar="COLUMN", default=None, help="The column of the rows' weights.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
+              help="Decides every random choice.")  # fmt: skip
+@click.option("--max-iter", type=click.IntRange(1), default=1000, show_default=True,
+              help="The most passes over the data.")  # fmt: skip
+@click.option("--tol", type=click.FloatRange(0, min_open=True), default=1e-6, show_default=True,
+              help="How close to the limit to stop, in log-likelihood per row.")  # fmt: skip
+@click.option("--n-init", type=click.IntRange(1), default=None,
+              help="How many starts; by default a portfolio of 16.")  # fmt: skip
+@click.option("--out", metavar="DIR", default="latentia-fit", show_default=True,
+              help="The folder for the model, the table and the pictures.")  # fmt: skip
+@click.option("--plots/--no-plots", default=True, help="Whether to draw pictures.")
+@json_option
+@guarded
+def fit(**options: Any) -> None:
+    """Fit a model to the table DATA (.csv or .parquet; - is CSV from standard input).
+
+    Every combination of the sizes is fitted and the best is saved. Empty cells are missing values,
+    which are integrated out and not filled in.
+
+    \b
+    Examples:
+      latentia fit data.csv --components 1:9 --covariance full,tied --out result
+      latentia fit survey.csv --model latent-class --components 1:5 --weights count
+      latentia fit tests.parquet --model factor-analysis --factors 1:3 --ignore id
+      cat data.csv | latentia fit - --components 3 --json
+    """
+    prepare()
+    from . import tables
+
+    table, weights = tables.choose(
+        tables.read(options["data"]), options["columns"] or (), options["ignore"] or (),
+        options["weights"],
+    )  # fmt: skip
+    estimator, selection = fitted(table, weights, options)
+    files = save(estimator, selection, table, options["out"], options)
+    report(estimator, selection, files, options["as_json"], options["out"])
+
+
+def fitted(table: Any, weights: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    """The best estimator and the selection."""
+    from latentia.estimators.choosing import choose
+
+    template, grid = _template(options)
+    with _progress() as watch:
+        return choose(
+            template, table, grid, criterion=options["criterion"], sample_weight=weights,
+            watch=watch,
+        )  # fmt: skip
+
+
+def _template(options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    import latentia
+
+    common = {
+        "random_state": options["seed"],
+        "max_iter": options["max_iter"],
+        "tol": options["tol"],
+        "n_init": options["n_init"] or "auto",
+    }
+    components = {"n_components": options["components"]}
+    name = options["model"]
+    if name == "gaussian-mixture":
+        grid = {"covariance_type": options["covariance"], **components}
+        return latentia.GaussianMixture(**common), grid
+    if name == "mixture-of-factor-analyzers":
+        return latentia.MixtureOfFactorAnalyzers(**common), {
+            "n_factors": options["factors"], **components,
+        }  # fmt: skip
+    if name == "latent-class":
+        return latentia.LatentClass(**common), components
+    if name == "mixed-mixture":
+        return latentia.MixedMixture(**common), components
+    kind = latentia.FactorAnalysis if name == "factor-analysis" else latentia.ProbabilisticPCA
+    return kind(**common), {"n_components": options["factors"]}
+
+
+class _progress:
+    """A progress bar on the terminal; nothing anywhere else."""
+
+    def __enter__(self) -> Any:
+        self.bar: Any = None
+        if not sys.stderr.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import Progress
+
+        self.bar = Progress(console=Console(stderr=True), transient=True)
+        self.bar.start()
+        task = self.bar.add_task("fitting candidates", total=None)
+        return lambda done, of: self.bar.update(task, completed=done, total=of)
+
+    def __exit__(self, *_: object) -> None:
+        if self.bar is not None:
+            self.bar.stop()
+
+
+def save(
+    estimator: Any, selection: Any, table: Any, out: str, options: dict[str, Any]
+) -> list[str]:
+    """Write the folder; the names of its files."""
+    from latentia.estimators.files import save as save_model
+
+    from . import pictures, tables
+    from .staging import Staging
+
+    os.makedirs(out, exist_ok=True)
+    extra = {
+        "criterion": selection.criterion,
+        "seed": options["seed"],
+        "candidates": selection.table,
+    }
+    with Staging(out) as staging:
+        save_model(estimator, staging.path("model.safetensors"), extra=extra)
+        columns = {n: [row[n] for row in selection.table] for n in selection.table[0]}
+        tables.write_plain(columns, staging.path("candidates.csv"))
+        with open(staging.path("summary.txt"), "w", encoding="utf-8") as file:
+            file.write(f"{selection!r}\n\n{estimator.summary()}\n")
+        if options["plots"]:
+            pictures.draw(estimator, selection, table, staging.path)
+        return sorted(os.listdir(staging.hidden))
+
+
+def report(estimator: Any, selection: Any, files: list[str], as_json: bool, out: str) -> None:
+    """Print what was found."""
+    if as_json:
+        row = selection.table[selection.index]
+        told = {"best": row, "candidates": selection.table, "files": files}
+        click.echo(json.dumps(told))
+        return
+    click.echo(repr(selection))
+    click.echo(f"\n{estimator.summary()}\n\n{estimator.fit_.verdict}\n")
+    click.echo(f"Wrote {', '.join(files)} to {out}.")

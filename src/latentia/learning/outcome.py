@@ -1,0 +1,62 @@
+"""From a report on the starts to the ``Fit`` that the user gets."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from .em import Problem, log_prior
+from .fit_result import Fit
+from .status import Status
+
+
+def outcome(
+    found: Any,
+    trace: np.ndarray,
+    total: float,
+    offset: float,
+    starts: Any,
+    loss: float,
+    interrupted: bool,
+    problem: Problem,
+) -> Fit:
+    index = int(found.index)
+    shift = offset / total
+    objective, status, degenerate = found.objective, found.status, found.degenerate
+    best = _status(int(status[index]), bool(degenerate[index]))
+    if interrupted and best in (Status.RUNNING, Status.STEP_LIMIT):
+        best = Status.INTERRUPTED
+    if starts is None:
+        starts = objective, status, degenerate
+    row = trace[index]
+    value = float(objective[index]) - shift
+    prior = 0.0
+    if problem.reference is not None:
+        prior = float(_prior_value(found.inner, problem))
+    return Fit(
+        model=found.model,
+        objective=value,
+        log_likelihood=value * total - prior,
+        trace=row[np.isfinite(row)] - shift,
+        status=best,
+        starts=np.where(np.isfinite(starts[0]), starts[0], np.nan) - shift,
+        start_status=tuple(_status(int(s), bool(d)) for s, d in zip(*starts[1:], strict=True)),
+        weight=total,
+        degrees_of_freedom=found.model.prior.degrees_of_freedom()
+        + found.model.likelihood.degrees_of_freedom(1),
+        entropy=loss,
+    )
+
+
+@jax.jit
+def _prior_value(model: Any, problem: Problem) -> Any:
+    return problem.strength * log_prior(model, problem.reference)
+
+
+def _status(code: int, degenerate: bool) -> Status:
+    status = Status(code)
+    if status in (Status.FELL, Status.NON_FINITE):
+        return status
+    if degenerate:
+        return Status.DEGENERATE
+    return Status.STEP_LIMIT if status is Status.RUNNING else status

@@ -1,0 +1,251 @@
+"""The plan of a fit: all starts on a sample, then the best of them on all the data."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentia.data.blocks import into_blocks
+from latentia.distributions import Limits
+from latentia.model import LatentVariableModel
+from latentia.typing import Form
+
+from .em import EM, Problem
+from .fit_result import Fit, FitInterrupted
+from .outcome import outcome
+from .reporting import entropy, report
+from .running import Interrupted, run, start
+from .starts import first_models, start_kinds
+from .units import Units, into_units, units_from
+
+
+class Sample(NamedTuple):
+    """Distinct rows with their weights and labels: what starts look at."""
+
+    values: np.ndarray
+    mass: np.ndarray
+    labels: np.ndarray | None
+    whole: bool
+
+
+def plan_fit(
+    model: Any,
+    sample: Sample,
+    centre: np.ndarray,
+    spread: np.ndarray,
+    total: float,
+    learner: EM,
+    seed: int,
+    dtype: Any,
+) -> tuple["Plan", Any]:
+    """The plan of a fit and its first models, one for each start.
+
+    Args:
+        centre: the mean of each column of all the data.
+        spread: the standard deviation of each column.
+        total: the weight of the rows with an observed entry.
+    """
+    units, points = units_from(model.likelihood, centre, spread, sample.values, learner, dtype)
+    inner = into_units(model, units)
+    inside = ((sample.values - units.centre) / units.scale).astype(dtype)
+    reference = None
+    if learner.pseudo_count > 0:
+        reference = _reference(inner, inside, sample.mass.astype(dtype))
+    problem = Problem(
+        limits=units.limits,
+        weight=np.asarray(total, dtype),
+        tol=np.asarray(learner.tol, dtype),
+        strength=np.asarray(learner.pseudo_count * model.likelihood.states, dtype),
+        reference=reference,
+    )
+    kinds = start_kinds(model.likelihood.states, learner.n_init, learner.start)
+    models = first_models(
+        inner, inside, points, sample.mass, sample.labels, units.limits, kinds, seed
+    )
+    return Plan(learner, problem, units, sample.labels is not None, dtype), models
+
+
+class Plan:
+    """The two stages of a fit: all starts on the sample, then the best on all the data."""
+
+    def __init__(
+        self, learner: EM, problem: Problem, units: Units, labelled: bool, dtype: Any
+    ) -> None:
+        self.learner = learner
+        self.problem = problem
+        self.units = units
+        self.labelled = labelled
+        self.dtype = dtype
+        self.kernel = learner.kernel()
+
+    def fit(
+        self,
+        models: Any,
+        values: np.ndarray,
+        weight: np.ndarray,
+        labels: np.ndarray | None,
+        sample: Sample,
+        total: float,
+        offset: float,
+        watch: Callable[[float, Any], bool] | None,
+    ) -> Fit:
+        count = jax.tree.leaves(models)[0].shape[0]
+        starts = None
+        given = self.learner.start == "given"
+        if not sample.whole and not given and count > 1:
+            starts, models = self.on_sample(models, sample)
+        if sample.whole:
+            values, weight, labels = sample.values, sample.mass, sample.labels
+        likelihood = models.likelihood
+        missing = bool(np.isnan(values).any())
+        data = into_blocks(
+            values,
+            weight,
+            labels,
+            centre=self.units.centre,
+            scale=self.units.scale,
+            dtype=self.dtype,
+            regroup=True,
+        )
+        radius = max(float(np.sqrt(np.max(np.nansum(rows**2, axis=-1)))) for rows in data.x)
+        form = Form.MISSING if missing else Form.COMPLETE
+        alone = starts is not None or count == 1
+        if alone and not sample.whole:
+            safe = safe_products(likelihood, np.asarray(radius, self.dtype), missing)
+            form = Form.PRODUCTS if bool(safe.all()) else form
+        return self.climb(models, data, form, radius, starts, total, offset, watch)
+
+    def climb(
+        self,
+        models: Any,
+        data: Any,
+        form: Form,
+        radius: float,
+        starts: Any,
+        total: float,
+        offset: float,
+        watch: Callable[[float, Any], bool] | None = None,
+    ) -> Fit:
+        """Run all models on data in memory, and report; for the arguments see ``finish``."""
+        states = start(self.kernel, models, self.problem)
+        count = jax.tree.leaves(models)[0].shape[0]
+        cost = 2e-9 * data.x.size * models.likelihood.states * count
+        interrupted = False
+        try:
+            states, trace = run(
+                self.kernel,
+                states,
+                jax.device_put(data),
+                self.problem,
+                max_iter=self.learner.max_iter,
+                form=form,
+                labelled=self.labelled,
+                radius=radius,
+                cost=cost,
+                rivals=np.zeros(count, int) if count > 1 else None,
+                watch=_watching(watch, total, offset),
+            )
+        except Interrupted as stop:
+            states, trace, interrupted = stop.states, stop.trace, True
+
+        def loss(inner: Any) -> float:
+            return float(entropy(inner, data, form=form, labelled=self.labelled))
+
+        return self.finish(states, trace, starts, total, offset, loss, interrupted)
+
+    def finish(
+        self,
+        states: Any,
+        trace: np.ndarray,
+        starts: Any,
+        total: float,
+        offset: float,
+        loss: Callable[[Any], float],
+        interrupted: bool,
+    ) -> Fit:
+        """The report on the states that the fit ended with.
+
+        Args:
+            starts: objectives, statuses and degeneracy of the starts on the sample, or None.
+            offset: log p in the units of the data is that in the units of the fit less this.
+            loss: the entropy of the posterior over states under a model in the units of the fit.
+        """
+        if self.learner.max_iter == 0:
+            states = states._replace(objective=jnp.zeros_like(states.objective))
+        canonical = not (self.labelled or self.learner.start == "given")
+        units = self.units
+        found = jax.device_get(
+            report(states, units.limits, units.centre, units.scale, canonical=canonical)
+        )
+        lost = loss(found.inner) if found.inner.likelihood.states > 1 else 0.0
+        result = outcome(found, trace, total, offset, starts, lost, interrupted, self.problem)
+        if interrupted:
+            raise FitInterrupted(result)
+        return result
+
+    def on_sample(self, models: Any, sample: Sample) -> tuple[Any, Any]:
+        """The objectives and statuses of all starts on the sample, and the best model."""
+        data = into_blocks(
+            sample.values,
+            sample.mass,
+            sample.labels,
+            centre=self.units.centre,
+            scale=self.units.scale,
+            dtype=self.dtype,
+            regroup=True,
+        )
+        problem = self.problem._replace(
+            weight=np.asarray(sample.mass.sum(), self.dtype),
+            tol=np.asarray(max(self.learner.tol, 1e-5), self.dtype),
+        )
+        missing = bool(np.isnan(sample.values).any())
+        states = start(self.kernel, models, problem)
+        try:
+            states, _ = run(
+                self.kernel,
+                states,
+                data,
+                problem,
+                max_iter=min(self.learner.max_iter, 100),
+                form=Form.MISSING if missing else Form.COMPLETE,
+                labelled=self.labelled,
+                cost=2e-8 * data.x.size * models.likelihood.states,
+                rivals=np.zeros(len(states.status), int),
+            )
+        except Interrupted:
+            # No iteration on the data is complete.
+            raise KeyboardInterrupt from None
+        found = report(
+            states, self.units.limits, self.units.centre, self.units.scale, canonical=False
+        )
+        best = jax.tree.map(lambda leaf: leaf[None], found.inner)
+        return jax.device_get((found.objective, found.status, found.degenerate)), best
+
+
+def _watching(watch: Any, total: float, offset: float) -> Any:
+    if watch is None:
+        return None
+
+    def after(states: Any, trace: np.ndarray) -> bool:
+        return bool(watch(float(np.nanmax(trace)) - offset / total, states))
+
+    return after
+
+
+@jax.jit
+def safe_products(likelihood: Any, radius: Any, missing: Any) -> Any:
+    """For each of a stack of likelihoods whether ``Form.PRODUCTS`` may be used."""
+    return jax.vmap(lambda part: part.safe_products(radius, missing=False))(likelihood) & ~missing
+
+
+@jax.jit
+def _reference(model: Any, x: Any, mass: Any) -> Any:
+    """All states alike, and each as all the data together: the centre of the conjugate prior."""
+    even = jnp.full((x.shape[0], model.likelihood.states), 1 / model.likelihood.states, x.dtype)
+    limits = Limits(jnp.zeros(x.shape[1], x.dtype), jnp.zeros(x.shape[1], x.dtype))
+    return LatentVariableModel(
+        model.prior.begin(even, mass),
+        model.likelihood.begin(x, even, mass, limits, jax.random.key(0)),
+    )
