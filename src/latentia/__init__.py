@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from .distributions import Product as Product
     from .distributions import SphericalGaussian as SphericalGaussian
     from .estimators.factor_analysis import FactorAnalysis as FactorAnalysis
+    from .estimators.files import load as load
+    from .estimators.files import save as save
     from .estimators.gaussian_mixture import GaussianMixture as GaussianMixture
     from .estimators.latent_class import LatentClass as LatentClass
     from .estimators.mixed_mixture import MixedMixture as MixedMixture
@@ -76,6 +78,8 @@ _WHERE = {
     "Fit": "latentia.learning",
     "select": "latentia.selection",
     "Selection": "latentia.selection",
+    "save": "latentia.estimators.files",
+    "load": "latentia.estimators.files",
     "GaussianMixture": "latentia.estimators.gaussian_mixture",
     "FactorAnalysis": "latentia.estimators.factor_analysis",
     "ProbabilisticPCA": "latentia.estimators.probabilistic_pca",

@@ -1,10 +1,30 @@
+import numpy as np
 import pytest
 
 from catalogue import MODELS
 from latentia.testing import FITTING_LAWS, cast
 
+# Whole fits take the longest to compile, so most of these wait for the slow tier.
+QUICK = {
+    "fits_end_at_a_maximum": MODELS,
+    "units_do_not_matter": MODELS,
+    "acceleration_changes_the_way_only": ("gaussian mixture", "factor analysis"),
+    "empty_rows_change_nothing": ("gaussian mixture", "latent classes", "factor analysis"),
+    "a_prior_is_part_of_the_objective": ("tied gaussian mixture", "mixture of factor analysers"),
+    "precisions_fit_alike": ("gaussian mixture", "probabilistic pca", "poisson mixture"),
+}
 
-@pytest.mark.parametrize("law", FITTING_LAWS, ids=lambda law: law.__name__)
-@pytest.mark.parametrize("name", MODELS)
+
+def cases():
+    for law in FITTING_LAWS:
+        for name in MODELS:
+            for precision in (np.float64, np.float32):
+                quick = name in QUICK[law.__name__] and precision is np.float64
+                marks = () if quick else pytest.mark.slow
+                label = f"{law.__name__}-{name}-{np.dtype(precision)}"
+                yield pytest.param(law, name, precision, id=label, marks=marks)
+
+
+@pytest.mark.parametrize(("law", "name", "precision"), list(cases()))
 def test_fitting(law, name, precision):
     law(cast(MODELS[name], precision))

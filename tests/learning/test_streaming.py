@@ -26,8 +26,8 @@ from latentia.learning.overview import overview
 from latentia.learning.scaling import column_summary
 
 NAN = np.nan
-ROWS = 6000
-BATCH = 2048
+ROWS = 5000
+BATCH = 2048  # so that blocks of the last batch are empty
 
 
 def mixture(dim=3, states=2):

@@ -78,9 +78,19 @@ def write_plain(columns: dict[str, Any], path: str) -> None:
 
 
 def _csv(table: Any) -> bytes:
+    from csv import writer
+
+    import pyarrow.types as kinds
     from pyarrow import csv
 
+    # pyarrow puts quotes around all texts; here they stand only where they are needed.
+    text = io.StringIO()
+    rows = writer(text, lineterminator="\n")
+    rows.writerow(table.column_names)
+    if not all(kinds.is_primitive(field.type) for field in table.schema):
+        rows.writerows(zip(*(column.to_pylist() for column in table.columns), strict=True))
+        return text.getvalue().encode()
     sink = io.BytesIO()
-    # Quotes only where they are needed.
-    csv.write_csv(table, sink, csv.WriteOptions(quoting_style="needed"))
+    sink.write(text.getvalue().encode())
+    csv.write_csv(table, sink, csv.WriteOptions(include_header=False))
     return sink.getvalue()

@@ -55,7 +55,7 @@ class AbstractFactorEstimator(
             sample_weight: ``[N]``, not negative: 2 counts a row twice, 0 leaves it out.
         """
         check_parameters(self, self._rules)
-        self._init_callback_context(max_subtasks=None)
+        self._init_callback_context(max_subtasks=None)  # pyright: ignore[reportArgumentType]
         values = self._read(X, reset=True)
         weight = read_sample_weight(sample_weight, values)
         require_rows(values, weight, 2, "a covariance")

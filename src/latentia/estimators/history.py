@@ -35,8 +35,10 @@ class History:
             return False
         self.objectives.append(metadata["objective"])
         recent = self.objectives[-1 - self.patience :] if self.patience else []
-        return self.patience is not None and len(recent) > self.patience and (
-            recent[-1] - recent[0] < self.least
+        return (
+            self.patience is not None
+            and len(recent) > self.patience
+            and (recent[-1] - recent[0] < self.least)
         )
 
     def teardown(self, estimator: Any, context: Any) -> None:

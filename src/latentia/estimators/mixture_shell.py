@@ -58,7 +58,7 @@ class AbstractMixtureEstimator(
             labels: ``[N]``, the component of rows where it is known, -1 elsewhere.
         """
         check_parameters(self, self._rules)
-        self._init_callback_context(max_subtasks=None)
+        self._init_callback_context(max_subtasks=None)  # pyright: ignore[reportArgumentType]
         values = self._prepare(X)
         weight = read_sample_weight(sample_weight, values)
         known = read_labels(labels, len(values), self.n_components)

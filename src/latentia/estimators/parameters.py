@@ -26,7 +26,8 @@ def number(*also: Any) -> Rule:
     text = " or ".join(["a number of at least 0", *map(repr, also)])
 
     def rule(value: Any) -> str:
-        fits = isinstance(value, Real) and not isinstance(value, bool) and 0 <= value < np.inf
+        real = isinstance(value, Real) and not isinstance(value, bool)
+        fits = real and 0 <= float(value) < np.inf
         return "" if fits or _is_one(value, also) else text
 
     return rule

@@ -28,6 +28,11 @@ class AbstractEstimator(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     fit_: Any
     dtype_: np.dtype
     n_features_in_: int
+    feature_names_in_: np.ndarray
+    converged_: bool
+    n_iter_: int
+    lower_bound_: float
+    lower_bounds_: list[float]
 
     @abstractmethod
     def _read(self, X: Any, reset: bool) -> np.ndarray:

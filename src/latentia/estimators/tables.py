@@ -18,7 +18,7 @@ def from_codes(schema: Schema, codes: np.ndarray, library: str | None) -> Any:
     """The values behind the codes ``[N, D]``: a data frame, or an array ``[N, D]``."""
     columns = decode(schema, codes)
     if library is not None:
-        return nw.from_dict(columns, backend=library).to_native()
+        return nw.from_dict(columns, backend=library).to_native()  # pyright: ignore[reportArgumentType]
     plain = all(column.dtype.kind in "iuf" for column in columns.values())
     return np.column_stack(
         [column if plain else column.astype(object) for column in columns.values()]

@@ -34,7 +34,7 @@ def read_codes(
 
 def _agree(estimator: Any, X: Any, values: np.ndarray, reset: bool) -> None:
     # A frame is passed on for its names. Anything else might be what scikit-learn cannot count.
-    source = X if hasattr(X, "columns") else values
+    source: Any = X if hasattr(X, "columns") else values
     validate_data(estimator, source, reset=reset, skip_check_array=True)
 
 

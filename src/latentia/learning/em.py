@@ -87,6 +87,10 @@ class EM(AbstractLearner):
         return EM(memory=self.memory)
 
     def init(self, model: Any, problem: Problem) -> Progress:
+        # A start below the floor has a likelihood that no step may reach. What is no covariance at
+        # all is left as it is, so that the first pass finds it.
+        legal = LatentVariableModel(model.prior, model.likelihood.restrict(problem.limits))
+        model = _choose(_all_finite(free_vector(model)), legal, model)
         point = free_vector(model)
         dtype = point.dtype
         return Progress(

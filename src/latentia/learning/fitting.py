@@ -36,6 +36,9 @@ def fit_rows(
         watch: called after each iteration of the best start with its objective; true stops the fit.
     """
     dtype = values.dtype
+    if len(values) <= SMALL:
+        # First of all, so that no sum below can tell a repeated row from its weight.
+        values, weight, labels, _ = sample_of(values, weight, labels, seed)
     centre, spread = column_summary(values, weight)
     seen = ~np.isnan(values)
     total = float(weight[seen.any(axis=1)].sum())

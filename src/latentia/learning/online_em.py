@@ -168,7 +168,9 @@ def online_step(
     """
     dtype = values.dtype
     units, _ = units_from(model.likelihood, state.mean, state.spread, values[:1], limits, dtype)
-    data = into_blocks(values, weight, centre=units.centre, scale=units.scale, dtype=dtype)
+    data = into_blocks(
+        values, weight, centre=units.centre, scale=units.scale, dtype=dtype, regroup=True
+    )
     form = Form.MISSING if np.isnan(values).any() else Form.COMPLETE
     moved, score = on_host(_step(model, data, np.asarray(step, dtype), units, form=form))
     observed = weight @ ~np.isnan(values)

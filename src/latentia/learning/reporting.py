@@ -44,7 +44,10 @@ def report(states: Any, limits: Limits, centre: Any, scale: Any, *, canonical: b
         return jnp.any(model.likelihood.degenerate(limits) & (model.prior.shares() > 0))
 
     degenerate = jax.vmap(shrunk)(states.model)
-    sound = alive & ~degenerate
+    # With one state a vanishing variance is an edge of the parameters (a Heywood case) and no pole of
+    # the likelihood, so the highest start wins and is flagged.
+    one = jax.tree.map(lambda leaf: leaf[0], states.model)
+    sound = alive if one.likelihood.states == 1 else alive & ~degenerate
     pool = jnp.where(jnp.any(sound), sound, jnp.where(jnp.any(alive), alive, True))
     comparable = jnp.nan_to_num(states.objective, nan=-jnp.inf, neginf=-jnp.inf)
     index = jnp.argmax(jnp.where(pool, comparable, -jnp.inf))

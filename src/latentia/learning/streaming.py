@@ -212,7 +212,9 @@ def _block(values: np.ndarray, weight: np.ndarray, units: Units, size: int) -> B
         # Filled up with the centre, which becomes zero.
         values = np.concatenate([values, np.tile(units.centre, (size - count, 1))])
         weight = np.append(weight, np.zeros(size - count))
-    data = into_blocks(values, weight, centre=units.centre, scale=units.scale, regroup=True)
+    # What fills up has to stay last, where it is not looked at.
+    whole = count == size
+    data = into_blocks(values, weight, centre=units.centre, scale=units.scale, regroup=whole)
     return data._replace(used=np.int32(-(-count // data.x.shape[1])))
 
 

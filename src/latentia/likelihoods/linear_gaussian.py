@@ -22,6 +22,10 @@ from .regression import (
     regressed,
 )
 
+# A column whose noise has come this near to the floor is a Heywood case: EM creeps towards zero
+# noise and stops short of the floor itself.
+_HEYWOOD = 100.0
+
 
 class LinearGaussian(AbstractLearnableLikelihood):
     """x = loadings z + bias + noise, with independent noise of a variance for each column.
@@ -184,7 +188,7 @@ class LinearGaussian(AbstractLearnableLikelihood):
 
     def degenerate(self, limits: Limits) -> jax.Array:
         floor = jnp.max(limits.floor) if self.isotropic else limits.floor
-        return jnp.any((floor > 0) & (self.noise < 1.01 * floor), keepdims=True)
+        return jnp.any((floor > 0) & (self.noise < _HEYWOOD * floor), keepdims=True)
 
     def order_keys(self) -> jax.Array:
         return self.bias[None]

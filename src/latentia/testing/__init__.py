@@ -6,8 +6,8 @@
     check_model(LatentVariableModel(...))    # all laws of a model, EM included
 
 Each law is a function of a part whose parameters are set, and of a seed. It draws its data from the
-part itself and compares with sums and integrals that share no code with the part. Give parameters of
-ordinary size, and few columns: sums and integrals go over all of them together.
+part itself and compares with sums and integrals that share no code with the part. Give parameters
+of ordinary size, and few columns: sums and integrals go over all of them together.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""Laws of a family as a distribution: it sums to one, it is what is drawn, missing is integrated out.
+"""Laws of a family as a distribution: it sums to one, and it is what is drawn.
 
-Statistical laws fail by chance with a probability of at most ``FALSE_ALARM``, and the seed is fixed.
+Statistical laws fail by chance with a probability of at most ``FALSE_ALARM``; the seed is fixed.
 """
 
 from typing import Any

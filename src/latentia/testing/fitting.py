@@ -91,7 +91,7 @@ def acceleration_changes_the_way_only(model: Any, seed: int = 0) -> None:
     """Plain and accelerated EM reach the same optimum."""
     quick, plain = _fit(model, seed), _fit(model, seed, _learner(model, memory=0))
     close(quick.objective, plain.objective, rounding(model, 1e-5, 1e-8), "the objective")
-    # Where plain EM is quick there is little to gain, and near the limit steps are lost to rounding.
+    # Where plain EM is quick there is little to gain, and near the limit rounding costs steps.
     assert quick.iterations <= 2 * plain.iterations + 50, (
         f"acceleration: {quick.iterations} passes where plain EM needs {plain.iterations}."
     )

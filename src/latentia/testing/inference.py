@@ -99,12 +99,15 @@ def potentials_are_evidence(model: Any, seed: int = 0, grid: LatentGrid | None =
     grid = latent_grid(model.prior, 9) if grid is None else grid
     x = _rows(model, seed)
     both, truth, prior, swapped, idle, nothing = jax.device_get(_sums(model, x[0], x[2], grid.z))
-    allowed = rounding(model, 1e-3)
-    close(*both, allowed, "a sum of potentials, against the sum of their values")
-    close(*truth, allowed, "the potential, against log p(x|z)")
-    close(*prior, allowed, "the posterior after the zero potential, against the prior")
-    close(*swapped, allowed, "potentials added in the other order")
-    close(*idle, allowed, "conditioning on a zero potential as well")
+    pairs = {
+        "a sum of potentials, against the sum of their values": both,
+        "the potential, against log p(x|z)": truth,
+        "the posterior after the zero potential, against the prior": prior,
+        "potentials added in the other order": swapped,
+        "conditioning on a zero potential as well": idle,
+    }
+    for what, (got, expected) in pairs.items():
+        close(got, expected, rounding(model, 1e-3), what)
     close(nothing, 0 * nothing, rounding(model, 1e-5, 1e-12), "the potential of a missing row")
 
 

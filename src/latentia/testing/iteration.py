@@ -55,7 +55,7 @@ def problem_for(model: Any, total: float, strength: float = 0.0, floor: Any = No
     dtype = dtype_of(model)
     limits = no_limits(model.likelihood.dim, dtype)
     if floor is not None:
-        limits = Limits(np.asarray(floor, dtype), limits.ridge)
+        limits = limits._replace(floor=np.asarray(floor, dtype))
     return Problem(limits, np.asarray(total, dtype), np.asarray(0, dtype),
                    np.asarray(strength, dtype), model)  # fmt: skip
 
@@ -155,7 +155,7 @@ def _moved(model: Any, vectors: Any) -> Any:
 
 
 def tangents(model: Any) -> np.ndarray:
-    """``[P, P]``: how the free coordinates may move together, where states or columns share some."""
+    """``[P, P]``: how free coordinates may move together, where states or columns share some."""
     wide = cast(model, np.float64)
     with precision_of(wide):
         free = np.asarray(free_vector(wide))

@@ -114,7 +114,8 @@ maximize: Callable[..., Any] = jax.jit(lambda part, totals, limits: part.maximiz
 
 def no_limits(dim: int, dtype: Any) -> Limits:
     """No floor and no ridge."""
-    return Limits(np.zeros(dim, dtype), np.zeros(dim, dtype))
+    zeros: Any = np.zeros(dim, dtype)
+    return Limits(zeros, zeros)
 
 
 class Grid(NamedTuple):
