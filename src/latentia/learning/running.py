@@ -125,7 +125,7 @@ def run(
                 states,
                 data,
                 problem,
-                np.int32(min(size, left)),
+                np.int32(min(size, left, longest - (max_iter - left) % longest)),
                 np.asarray(radius, problem.weight.dtype),
                 form=form,
                 labelled=labelled,
@@ -142,7 +142,8 @@ def run(
                 break
             if (status != Status.RUNNING).all():
                 break
-            if max_iter - left >= PATIENCE and _hopeless(status, objective, rivals):
+            # Only after so many passes, since where chunks end depends on the clock.
+            if (max_iter - left) % PATIENCE == 0 and _hopeless(status, objective, rivals):
                 break
             if watch is None and taken:
                 spent = (time.perf_counter() - began) / taken
