@@ -136,7 +136,13 @@ def _plain(fit: Fit | None) -> Fit | None:
     if fit is None:
         return None
     statuses: Any = tuple(int(status) for status in fit.start_status)
-    plain: Any = replace(fit, model=None, status=int(fit.status), start_status=statuses)  # pyright: ignore
+    plain: Any = replace(
+        fit,
+        model=None,
+        status=int(fit.status),  # pyright: ignore
+        start_status=statuses,
+        uncertainty=fit.entropy,
+    )
     return plain
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import validate_data
 
 from latentia.data import Schema, encode
+from latentia.data.cells import open_table
 from latentia.data.table import read_table, read_weights, require_observed
 
 
@@ -27,12 +28,12 @@ def read_codes(
     estimator: Any, X: Any, schema: Schema, *, reset: bool, unknown: Any = "error"
 ) -> np.ndarray:
     """The codes of ``X [N, D]`` by a schema, NaN where missing."""
-    codes = encode(schema, X, argument="X", unknown=unknown)
-    _agree(estimator, X, codes, reset)
-    return codes
+    source = open_table(X, "X")
+    _agree(estimator, X, source, reset)
+    return encode(schema, X, argument="X", unknown=unknown)
 
 
-def _agree(estimator: Any, X: Any, values: np.ndarray, reset: bool) -> None:
+def _agree(estimator: Any, X: Any, values: Any, reset: bool) -> None:
     # A frame is passed on for its names. Anything else might be what scikit-learn cannot count.
     source: Any = X if hasattr(X, "columns") else values
     validate_data(estimator, source, reset=reset, skip_check_array=True)

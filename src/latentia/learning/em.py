@@ -91,8 +91,9 @@ class EM(AbstractLearner):
         # all is left as it is, so that the first pass finds it.
         legal = LatentVariableModel(model.prior, model.likelihood.restrict(problem.limits))
         model = _choose(_all_finite(free_vector(model)), legal, model)
-        point = free_vector(model)
-        dtype = point.dtype
+        # Only its size and kind: the first step looks at neither the point nor the history.
+        shape = jax.eval_shape(free_vector, model)
+        point, dtype = jnp.zeros(shape.shape, shape.dtype), shape.dtype
         return Progress(
             model=model,
             objective=jnp.array(-jnp.inf, dtype),

@@ -1,5 +1,6 @@
 """What a fit returns."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +29,7 @@ class Fit:
         start_status: how each start ended.
         weight: the sum of the weights of rows with an observed entry, the n of criteria.
         degrees_of_freedom: how many free parameters the model has.
-        entropy: the total entropy of the posterior over states, in nats.
+        uncertainty: the total entropy of the posterior over states, in nats, or what computes it.
     """
 
     model: Any
@@ -40,8 +41,13 @@ class Fit:
     start_status: tuple[Status, ...]
     weight: float
     degrees_of_freedom: int
-    entropy: float = 0.0
+    uncertainty: float | Callable[[], float] = 0.0
     columns: tuple[str, ...] | None = field(default=None)
+
+    @property
+    def entropy(self) -> float:
+        """The total entropy of the posterior over states, in nats: 0 if every row is certain."""
+        return float(self.uncertainty() if callable(self.uncertainty) else self.uncertainty)
 
     @property
     def converged(self) -> bool:

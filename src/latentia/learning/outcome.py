@@ -1,5 +1,6 @@
 """From a report on the starts to the ``Fit`` that the user gets."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ def outcome(
     total: float,
     offset: float,
     starts: Any,
-    loss: float,
+    loss: float | Callable[[], float],
     interrupted: bool,
     problem: Problem,
 ) -> Fit:
@@ -44,7 +45,7 @@ def outcome(
         weight=total,
         degrees_of_freedom=found.model.prior.degrees_of_freedom()
         + found.model.likelihood.degrees_of_freedom(1),
-        entropy=loss,
+        uncertainty=loss,
     )
 
 

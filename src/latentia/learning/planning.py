@@ -15,10 +15,14 @@ from latentia.typing import Form
 from .em import EM, Problem
 from .fit_result import Fit, FitInterrupted
 from .outcome import outcome
-from .reporting import entropy, report
+from .reporting import Entropy, report
 from .running import Interrupted, run, start
 from .starts import first_models, start_kinds
 from .units import Units, into_units, units_from
+
+
+# How many numbers of data a Fit may hold on to.
+_KEPT = 2**17
 
 
 class Sample(NamedTuple):
@@ -150,8 +154,10 @@ class Plan:
         except Interrupted as stop:
             states, trace, interrupted = stop.states, stop.trace, True
 
-        def loss(inner: Any) -> float:
-            return float(entropy(inner, data, form=form, labelled=self.labelled))
+        def loss(inner: Any) -> float | Callable[[], float]:
+            later = Entropy(inner, data, form, self.labelled)
+            # Seldom asked for, so small data wait for the question; large ones are not kept.
+            return later if data.x.size <= _KEPT else later()
 
         return self.finish(states, trace, starts, total, offset, loss, interrupted)
 
@@ -162,7 +168,7 @@ class Plan:
         starts: Any,
         total: float,
         offset: float,
-        loss: Callable[[Any], float],
+        loss: Callable[[Any], float | Callable[[], float]],
         interrupted: bool,
     ) -> Fit:
         """The report on the states that the fit ended with.

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from latentia.data.blocks import Blocks
 from latentia.distributions import Limits
 from latentia.model import LatentVariableModel
+from latentia.precision import precision_of
 from latentia.typing import Form
 
 from .status import Status
@@ -66,6 +67,19 @@ def _canonical(model: Any) -> Any:
     # The last key of a lexicographic sort counts first.
     order = jnp.lexsort([*(keys[:, i] for i in reversed(range(keys.shape[1]))), -model.prior.shares()])
     return LatentVariableModel(model.prior.reorder(order), likelihood.reorder(order))
+
+
+class Entropy(NamedTuple):
+    """The entropy of the posterior over states of some data, computed when it is called."""
+
+    model: Any
+    data: Blocks
+    form: Form
+    labelled: bool
+
+    def __call__(self) -> float:
+        with precision_of(self.model, self.data.x):
+            return float(entropy(self.model, self.data, form=self.form, labelled=self.labelled))
 
 
 @partial(jax.jit, static_argnames=("form", "labelled"))

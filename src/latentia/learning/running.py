@@ -21,6 +21,10 @@ CHUNK = 128
 _SECONDS = 0.25
 # How many passes a start may crawl below another that has converged.
 PATIENCE = 64
+# How far below the other, per row, a start is given up by then; and the multiple of the patience
+# after which any distance will do.
+_FAR = 1e-3
+_LONG = 8
 
 
 @partial(jax.jit, static_argnames=("learner",))
@@ -69,10 +73,12 @@ def advance(
         return state, trace, safe(state)
 
     if jax.tree.leaves(states)[0].shape[0] == 1:
-        # Without the overhead of a batch of one.
+        # Without the overhead of a loop over one.
         out = one(jax.tree.map(lambda leaf: leaf[0], states))
         return jax.tree.map(lambda leaf: leaf[None], out)
-    return jax.vmap(one)(states)
+    # One after another in one program: on a CPU a third of the time of a batch, in which every
+    # start also waits for the slowest.
+    return jax.lax.map(one, states)
 
 
 class Interrupted(Exception):
@@ -143,7 +149,8 @@ def run(
             if (status != Status.RUNNING).all():
                 break
             # Only after so many passes, since where chunks end depends on the clock.
-            if (max_iter - left) % PATIENCE == 0 and _hopeless(status, objective, rivals):
+            passes = max_iter - left
+            if passes % PATIENCE == 0 and _hopeless(status, objective, rivals, passes):
                 break
             if watch is None and taken:
                 spent = (time.perf_counter() - began) / taken
@@ -153,11 +160,14 @@ def run(
     return states, np.concatenate(traces, axis=1)
 
 
-def _hopeless(status: np.ndarray, objective: np.ndarray, rivals: np.ndarray | None) -> bool:
-    """Whether every running state lies below a converged rival."""
+def _hopeless(
+    status: np.ndarray, objective: np.ndarray, rivals: np.ndarray | None, passes: int
+) -> bool:
+    """Whether every running state lies too far below a converged rival after so many passes."""
     if rivals is None:
         return False
+    margin = _FAR if passes < _LONG * PATIENCE else 0.0
     done = np.where(status == Status.CONVERGED, objective, -np.inf)
     running = status == Status.RUNNING
     best = np.array([done[rivals == rival].max() for rival in rivals])
-    return bool((objective[running] <= best[running]).all())
+    return bool((objective[running] <= best[running] - margin).all())
