@@ -2,8 +2,8 @@
 # # How many kinds of eruption?
 #
 # The Old Faithful geyser: 272 eruptions, their length and the waiting time to the next, both in
-# minutes. We compare mixtures of one to six Gaussians of four shapes, keep the best by BIC, and look
-# at it.
+# minutes. We compare mixtures of one to six Gaussians of four shapes, keep the best by BIC, and
+# look at it.
 
 # %%
 import latentia as lt

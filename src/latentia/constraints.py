@@ -1,4 +1,4 @@
-"""Where a parameter may lie: declared on the field, and freed only to extrapolate or to take gradients.
+"""Where a parameter may lie: declared on the field, freed only for extrapolation and gradients.
 
 A field without a constraint holds any real numbers:
 

@@ -63,7 +63,7 @@ class LatentVariableModel(eqx.Module):
         return z, self.likelihood.sample(second, z)
 
     def log_joint(self, x: Datum, z: Any) -> Scalar:
-        """log p(x, z) of one pair."""
+        """Log p(x, z) of one pair."""
         return self.prior.log_prob(z) + self.likelihood.log_prob(x, z)
 
     def __repr__(self) -> str:

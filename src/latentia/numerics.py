@@ -1,4 +1,4 @@
-"""Logarithms, factors and conditional regressions that stay right where the textbook forms break."""
+"""Logarithms, factors and conditional regressions that hold where textbook forms break."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ def log_sum_exp(values: jax.Array) -> jax.Array:
 
 @log_sum_exp.defjvp
 def _log_sum_exp_jvp(primals, tangents):
-    # The usual derivative is 0/0 when every value is minus infinity; the limit that masking needs is 0.
+    # The usual derivative is 0/0 when every value is minus infinity; masking needs the limit 0.
     (values,), (rates,) = primals, tangents
     total = log_sum_exp(values)
     share = jnp.where(jnp.isfinite(values), jnp.exp(values - total[..., None]), 0.0)
@@ -69,8 +69,8 @@ def factor_inverse(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
         covariance: ``[..., D, D]``, symmetric positive definite.
 
     Returns:
-        ``whitener [..., D, D]``, lower triangular with ``whitener @ covariance @ whitener.T = I``, and
-        ``log_det [...]``. Both are NaN where the matrix is not positive definite.
+        ``whitener [..., D, D]``, lower triangular with ``whitener @ covariance @ whitener.T = I``,
+        and ``log_det [...]``. Both are NaN where the matrix is not positive definite.
     """
     # The standard deviations are divided out first: the factor then sees a correlation matrix,
     # whatever the units of the columns.
@@ -87,7 +87,7 @@ def factor_inverse(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
 
 
 def solve_positive(matrix: jax.Array, right: jax.Array) -> jax.Array:
-    """The solution X ``[..., D, Q]`` of ``matrix X = right`` for symmetric positive definite matrices.
+    """The solution ``[..., D, Q]`` of ``matrix X = right`` for symmetric positive matrices.
 
     Compiles to much less than a general solver, and scales the unknowns alike first.
     """
@@ -123,10 +123,10 @@ def _clip_spectrum_batch(axis_size, in_batched, matrix):
 
 
 def floor_spectrum(covariance: jax.Array, floor: jax.Array) -> jax.Array:
-    """The nearest covariance (in likelihood) with ``covariance - diag(floor)`` positive semidefinite.
+    """The nearest covariance in likelihood with ``covariance - diag(floor)`` semidefinite.
 
-    With S the sample covariance this is the maximum of the Gaussian likelihood under that constraint:
-    in units where ``floor`` is one, eigenvalues below one are raised to one.
+    With S the sample covariance this is the maximum of the Gaussian likelihood under that
+    constraint: in units where ``floor`` is one, eigenvalues below one are raised to one.
 
     Args:
         covariance: ``[D, D]``, symmetric.
@@ -135,12 +135,15 @@ def floor_spectrum(covariance: jax.Array, floor: jax.Array) -> jax.Array:
     on = floor > 0
     unit = jnp.sqrt(jnp.where(on, floor, 1.0))
     scaled = covariance / unit[:, None] / unit[None, :]
-    scaled = _clip_spectrum(jnp.where(jnp.all(on), scaled, 2 * jnp.eye(unit.size, dtype=unit.dtype)))
+    harmless = 2 * jnp.eye(unit.size, dtype=unit.dtype)
+    scaled = _clip_spectrum(jnp.where(jnp.all(on), scaled, harmless))
     clipped = scaled * unit[:, None] * unit[None, :]
     return jnp.where(jnp.all(on), clipped, covariance)
 
 
-def regress_missing(precision: jax.Array, missing: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+def regress_missing(
+    precision: jax.Array, missing: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """What the observed coordinates of a Gaussian say about the missing ones, for many patterns.
 
     Sweeps the precision matrix on the missing coordinates (Goodnight 1979, "A tutorial on the SWEEP

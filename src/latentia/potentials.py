@@ -23,7 +23,7 @@ class AbstractPotential(eqx.Module):
         """Its value at ``z``."""
 
     @abstractmethod
-    def __add__(self, other: Self) -> Self:
+    def __add__(self, other: Any) -> Self:
         """The evidence of both."""
 
 

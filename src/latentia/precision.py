@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 
 class ForkError(OSError):
@@ -40,7 +41,7 @@ def require_no_fork() -> None:
 
 def is_traced(*trees: Any) -> bool:
     """Whether anything in the trees is being traced by JAX."""
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(trees))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(trees))
 
 
 @contextlib.contextmanager

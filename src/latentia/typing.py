@@ -1,6 +1,6 @@
 """The array shapes, named once.
 
-``N`` data (``B`` of them in a block), ``K`` states, ``L`` latent dimensions, ``D`` observed dimensions.
+``N`` data (``B`` of them in a block), ``K`` states, ``L`` latent dimensions, ``D`` observed ones.
 """
 
 from enum import StrEnum
@@ -27,7 +27,7 @@ Moments: TypeAlias = PyTree[Any]
 
 
 class Form(StrEnum):
-    """How a part of a model is evaluated on data, chosen on the host before anything is compiled."""
+    """How a part of a model is evaluated on data, chosen before anything is compiled."""
 
     MISSING = "missing"  # entries may be NaN and are integrated out
     COMPLETE = "complete"  # no entry is NaN: subtract, then whiten

@@ -50,7 +50,8 @@ def sample(
     with precision_of(model):
         key = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
         keys = key if n is None else jax.random.split(key, int(n))
-        drawn = _draw(model, keys, n is not None) if z is None else _draw_x(model, keys, z, n is not None)
+        many = n is not None
+        drawn = _draw(model, keys, many) if z is None else _draw_x(model, keys, z, many)
         return on_host(Draw(*drawn))
 
 
@@ -75,8 +76,8 @@ def infer(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Abstract
         labels: known states, ``[N]`` (or one for one datum); -1 is unknown.
 
     Returns:
-        A posterior with ``moments``, ``mode()``, ``log_evidence``, ``exactness`` and ``method``. For
-        a table every array in it has a leading axis of N. For a stream an iterator over its
+        A posterior with ``moments``, ``mode()``, ``log_evidence``, ``exactness`` and ``method``.
+        For a table every array in it has a leading axis of N. For a stream an iterator over its
         batches, in order, with a posterior for each: no more than one batch is in memory.
     """
     return _answer(model, x, whole, labels)
@@ -199,7 +200,8 @@ def require_set(model: LatentVariableModel) -> None:
     if is_traced(model):
         return
     leaves = jax.tree_util.tree_leaves_with_path(model)
-    unset = [jax.tree_util.keystr(path).lstrip(".") for path, leaf in leaves if np.isnan(leaf).any()]
+    missing = [path for path, leaf in leaves if np.isnan(leaf).any()]
+    unset = [jax.tree_util.keystr(path).lstrip(".") for path in missing]
     if unset:
         raise ValueError(
             f"model should have all its parameters set, but {', '.join(unset)} "

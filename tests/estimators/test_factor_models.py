@@ -52,13 +52,15 @@ def test_default_has_as_many_factors_as_columns_and_none_is_noise_alone(X):
 
 
 @pytest.mark.parametrize("method", ["varimax", "quartimax"])
-def test_rotations_keep_the_density_and_raise_their_criterion(X, method):
-    plain, turned = FactorAnalysis(2).fit(X), FactorAnalysis(2, rotation=method).fit(X)
-    peer = Peer(2, tol=1e-6, max_iter=5000, svd_method="lapack", rotation=method).fit(X)
+def test_rotations_keep_the_density_and_raise_their_criterion(method):
+    X = scale(load_wine().data)
+    plain = FactorAnalysis(2, tol=1e-10).fit(X)
+    turned = FactorAnalysis(2, tol=1e-10, rotation=method).fit(X)
+    peer = Peer(2, tol=1e-12, max_iter=50_000, svd_method="lapack", rotation=method).fit(X)
     np.testing.assert_allclose(turned.score_samples(X), plain.score_samples(X), rtol=1e-12)
     loadings = rotate(peer.components_.T, method)
     assert criterion(loadings, method) >= criterion(peer.components_.T, method) - 1e-9
-    np.testing.assert_allclose(abs(turned.components_), abs(loadings.T), atol=5e-3)
+    np.testing.assert_allclose(abs(turned.components_), abs(loadings.T), atol=1e-3)
     np.testing.assert_allclose(turned.posterior(X).mean, turned.transform(X))
 
 

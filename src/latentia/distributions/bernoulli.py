@@ -18,7 +18,7 @@ from .parameters import as_parameter, need_dim, unset
 class BinaryTotals(NamedTuple):
     """The weight of the observed entries and of the ones among them, ``[D]`` each."""
 
-    count: jax.Array
+    mass: jax.Array
     ones: jax.Array
 
 
@@ -60,7 +60,7 @@ class Bernoulli(AbstractExponentialFamily):
         return BinaryTotals(weight @ seen, weight @ value)
 
     def maximize(self, statistics: BinaryTotals, limits: Limits) -> Self:
-        found = ratio(statistics.ones, statistics.count, self.probabilities)
+        found = ratio(statistics.ones, statistics.mass, self.probabilities)
         return type(self)(jnp.clip(found, 0.0, 1.0))
 
     def restrict(self, limits: Limits) -> Self:
@@ -79,7 +79,7 @@ class Bernoulli(AbstractExponentialFamily):
 
     def guess(self, x: Rows, weight: Weights) -> Self:
         totals = self.statistics(x, weight)
-        return type(self)(ratio(totals.ones, totals.count, jnp.full(self.dim, 0.5, x.dtype)))
+        return type(self)(ratio(totals.ones, totals.mass, jnp.full(self.dim, 0.5, x.dtype)))
 
     def embed(self, x: Rows) -> Rows:
         return x

@@ -17,7 +17,7 @@ from .parameters import as_parameter, need_dim, unset
 class TimeTotals(NamedTuple):
     """The weight of the observed entries, and their weighted sum, ``[D]`` each."""
 
-    count: jax.Array
+    mass: jax.Array
     total: jax.Array
 
 
@@ -56,7 +56,7 @@ class Exponential(AbstractExponentialFamily):
 
     def maximize(self, statistics: TimeTotals, limits: Limits) -> Self:
         # The standard deviation is the mean, so the floor of the variance bounds it.
-        found = ratio(statistics.total, statistics.count, self.means)
+        found = ratio(statistics.total, statistics.mass, self.means)
         return type(self)(jnp.maximum(found, jnp.sqrt(limits.floor)))
 
     def restrict(self, limits: Limits) -> Self:
@@ -70,7 +70,7 @@ class Exponential(AbstractExponentialFamily):
 
     def guess(self, x: Rows, weight: Weights) -> Self:
         totals = self.statistics(x, weight)
-        return type(self)(ratio(totals.total, totals.count, jnp.ones(self.dim, x.dtype)))
+        return type(self)(ratio(totals.total, totals.mass, jnp.ones(self.dim, x.dtype)))
 
     def embed(self, x: Rows) -> Rows:
         # The square root makes long tails shorter.

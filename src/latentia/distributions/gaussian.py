@@ -74,7 +74,7 @@ class Gaussian(AbstractExponentialFamily):
 
     def maximize(self, statistics: GaussianTotals, limits: Limits) -> Self:
         mean, scatter = terms.mean_and_scatter(self.mean, statistics)
-        count = statistics.count
+        count = statistics.mass
         if self.tied and count.ndim:
             scatter, total = jnp.sum(scatter, axis=0), jnp.sum(count)
             covariance = scatter / jnp.where(total > 0, total, 1.0)

@@ -23,10 +23,10 @@ PRODUCT_ERROR = 1e-9
 class GaussianTotals(NamedTuple):
     """Weighted moments about the mean of the family that collected them.
 
-    ``count ()``, ``first [D]`` and ``second [D, D]``, with a leading axis for states.
+    ``mass ()``, ``first [D]`` and ``second [D, D]``, with a leading axis for states.
     """
 
-    count: jax.Array
+    mass: jax.Array
     first: jax.Array
     second: jax.Array
 
@@ -86,7 +86,7 @@ def expected_moments(gap: jax.Array, weight: jax.Array, factors: Factors) -> Gau
 
 def mean_and_scatter(mean: jax.Array, totals: GaussianTotals) -> tuple[jax.Array, jax.Array]:
     """The new mean, and the scatter about it, of one or several states."""
-    count = jnp.where(totals.count > 0, totals.count, 1.0)[..., None]
+    count = jnp.where(totals.mass > 0, totals.mass, 1.0)[..., None]
     shift = totals.first / count
     scatter = totals.second - totals.first[..., :, None] * shift[..., None, :]
     return mean + shift, scatter

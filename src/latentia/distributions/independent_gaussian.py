@@ -19,7 +19,7 @@ from .parameters import as_parameter, need_dim, need_shapes, unset
 class ColumnTotals(NamedTuple):
     """Weighted moments ``[D]`` of the observed entries about the mean of the collecting family."""
 
-    count: jax.Array
+    mass: jax.Array
     first: jax.Array
     second: jax.Array
 
@@ -55,7 +55,7 @@ def _log_density(gap: jax.Array, variances: jax.Array) -> jax.Array:
 
 def _recentred(mean: jax.Array, totals: ColumnTotals) -> tuple[jax.Array, jax.Array]:
     """The new mean, where any entry was seen, and the scatter about it."""
-    shift = ratio(totals.first, totals.count, jnp.zeros_like(totals.first))
+    shift = ratio(totals.first, totals.mass, jnp.zeros_like(totals.first))
     return mean + shift, jnp.maximum(totals.second - totals.first * shift, 0.0)
 
 
@@ -119,7 +119,7 @@ class DiagonalGaussian(AbstractExponentialFamily):
 
     def maximize(self, statistics: ColumnTotals, limits: Limits) -> Self:
         mean, scatter = _recentred(self.mean, statistics)
-        variances = ratio(scatter, statistics.count, self.variances - limits.ridge)
+        variances = ratio(scatter, statistics.mass, self.variances - limits.ridge)
         return type(self)(mean, jnp.maximum(variances + limits.ridge, limits.floor))
 
     def restrict(self, limits: Limits) -> Self:
@@ -215,7 +215,7 @@ class SphericalGaussian(AbstractExponentialFamily):
 
     def maximize(self, statistics: ColumnTotals, limits: Limits) -> Self:
         mean, scatter = _recentred(self.mean, statistics)
-        count = jnp.sum(statistics.count, axis=-1)
+        count = jnp.sum(statistics.mass, axis=-1)
         variance = ratio(jnp.sum(scatter, axis=-1), count, self.variance)
         variance = variance + jnp.mean(limits.ridge)
         return type(self)(mean, jnp.maximum(variance, jnp.max(limits.floor)))

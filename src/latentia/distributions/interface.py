@@ -1,11 +1,11 @@
 """What a distribution p(x) has to offer: to be drawn from, to be evaluated, and to be learned.
 
-``D`` is the number of columns that a family describes. NaN in a datum means that the entry is missing:
-it is integrated out. A parameter that holds NaN is not set yet.
+``D`` is the number of columns that a family describes. NaN in a datum means that the entry is
+missing: it is integrated out. A parameter that holds NaN is not set yet.
 """
 
 from abc import abstractmethod
-from typing import NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 import equinox as eqx
 import jax
@@ -53,8 +53,9 @@ class AbstractFamily(AbstractDistribution):
     """A family of distributions that can be learned from weighted data.
 
     A family whose parameters have a leading axis of K is K distributions, one for each state.
-    ``maximize``, ``restrict`` and ``degenerate`` are called on such a stack, so they are written for any leading
-    axes; everything else is written for one distribution, and the library maps it over states.
+    ``maximize``, ``restrict`` and ``degenerate`` are called on such a stack, so they are written
+    for any leading axes; all else is written for one distribution, and the library maps it over
+    states.
     """
 
     @property
@@ -79,21 +80,21 @@ class AbstractFamily(AbstractDistribution):
 
     @abstractmethod
     def maximize(self, statistics: Statistics, limits: Limits) -> Self:
-        """The family with the highest expected log-likelihood, from statistics that it collected."""
+        """The family with the highest expected log-likelihood, from its own statistics."""
 
     @abstractmethod
     def restrict(self, limits: Limits) -> Self:
         """The nearest distribution that keeps the floor, for parameters found otherwise."""
 
     @abstractmethod
-    def imagine(self, other: Self, weight: Scalar) -> Statistics:
-        """The statistics that this family would expect to collect from ``weight`` data of ``other``.
+    def imagine(self, other: Any, weight: Scalar) -> Statistics:
+        """The statistics that it would expect to collect from ``weight`` data of ``other``.
 
         Conjugate priors and online learning are such imaginary data.
         """
 
     @abstractmethod
-    def expected_log_prob(self, other: Self) -> Scalar:
+    def expected_log_prob(self, other: Any) -> Scalar:
         """The mean of this family's log density under ``other``, up to a constant of ``other``."""
 
     @abstractmethod

@@ -1,9 +1,9 @@
 """What the observed entries of a Gaussian say about the missing ones, for many rows at once.
 
-With the precision matrix P and the missing entries m of a row, E[x_m] = -inverse(P_mm) (P x)_m where
-the missing entries of x are zero, and inverse(P_mm) is their covariance. Most rows lack few entries,
-so only that small block is gathered and inverted: its room is the smallest power of two that the
-rows of a block need, which is why rows are sorted by how many entries they lack.
+With the precision matrix P and the missing entries m of a row, E[x_m] = -inverse(P_mm) (P x)_m
+where the missing entries of x are zero, and inverse(P_mm) is their covariance. Most rows lack few
+entries, so only that small block is gathered and inverted: its room is the smallest power of two
+that the rows of a block need, which is why rows are sorted by how many entries they lack.
 
 However these functions are mapped, the rows end up on the last axis, which is contiguous. They have
 no derivatives: ``gaussian_terms.marginal_log_density`` does.
@@ -16,9 +16,9 @@ import jax.numpy as jnp
 
 
 class Places(NamedTuple):
-    """Which columns S rows lack, in room for M: ``index [M, S]``, and whether it is ``used [M, S]``."""
+    """Which columns S rows lack, in M places: ``column [M, S]``, and whether ``used [M, S]``."""
 
-    index: jax.Array
+    column: jax.Array
     used: jax.Array
 
     @property
@@ -28,7 +28,7 @@ class Places(NamedTuple):
 
     def cell(self, dim: int) -> jax.Array:
         """``[M, M, S]``: where a pair stands in a flattened matrix."""
-        return self.index[:, None] * dim + self.index[None]
+        return self.column[:, None] * dim + self.column[None]
 
 
 class Compact(NamedTuple):
@@ -146,21 +146,21 @@ def _places(size: int, missing: jax.Array) -> Places:
 def _compact(places: Places, precision: jax.Array, gap: jax.Array) -> tuple[jax.Array, Compact]:
     known = jnp.where(jnp.isnan(gap), 0.0, gap)
     block = precision.ravel()[places.cell(gap.shape[-1])]
-    eye = jnp.eye(places.index.shape[0], dtype=precision.dtype)[:, :, None]
+    eye = jnp.eye(places.column.shape[0], dtype=precision.dtype)[:, :, None]
     inverse, log_det = _inverses(jnp.where(places.both, block, eye))
-    pull = jnp.take_along_axis((known @ precision).T, places.index, axis=0)
+    pull = jnp.take_along_axis((known @ precision).T, places.column, axis=0)
     value = -jnp.sum(inverse * jnp.where(places.used, pull, 0.0)[None], axis=1)
     return known, Compact(inverse, jnp.where(places.used, value, 0.0), log_det)
 
 
 def _filled(known: jax.Array, places: Places, compact: Compact) -> jax.Array:
     columns = jnp.arange(known.shape[-1])
-    here = places.index[:, None] == columns[None, :, None]
+    here = places.column[:, None] == columns[None, :, None]
     return known + jnp.sum(jnp.where(here, compact.value[:, None], 0.0), axis=0).T
 
 
 def _inverses(block: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Inverses and log determinants of positive definite matrices ``[M, M, S]``, by Gauss-Jordan."""
+    """Inverses and log determinants of positive matrices ``[M, M, S]``, by Gauss-Jordan."""
     places = jnp.arange(block.shape[0])
 
     def eliminate(carry, p):

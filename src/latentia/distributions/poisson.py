@@ -18,7 +18,7 @@ from .parameters import as_parameter, need_dim, unset
 class CountTotals(NamedTuple):
     """The weight of the observed entries, and their weighted sum, ``[D]`` each."""
 
-    count: jax.Array
+    mass: jax.Array
     total: jax.Array
 
 
@@ -59,7 +59,7 @@ class Poisson(AbstractExponentialFamily):
         return CountTotals(weight @ seen, weight @ value)
 
     def maximize(self, statistics: CountTotals, limits: Limits) -> Self:
-        return type(self)(ratio(statistics.total, statistics.count, self.rates))
+        return type(self)(ratio(statistics.total, statistics.mass, self.rates))
 
     def restrict(self, limits: Limits) -> Self:
         return self
@@ -72,7 +72,7 @@ class Poisson(AbstractExponentialFamily):
 
     def guess(self, x: Rows, weight: Weights) -> Self:
         totals = self.statistics(x, weight)
-        return type(self)(ratio(totals.total, totals.count, jnp.ones(self.dim, x.dtype)))
+        return type(self)(ratio(totals.total, totals.mass, jnp.ones(self.dim, x.dtype)))
 
     def embed(self, x: Rows) -> Rows:
         # The square root gives counts about the same variance whatever their mean.

@@ -12,7 +12,7 @@ from .conditioning import Components, draw_states, impute_draws, impute_means
 from .gaussian_shell import rng_of
 from .mixture_shell import MIXTURE, AbstractMixtureEstimator
 from .parameters import Rule, number, one_of
-from .tables import from_codes, library_of
+from .tables import counted_rows, from_codes, library_of
 from .validation import read_codes
 
 CODED: dict[str, Rule] = {
@@ -57,11 +57,11 @@ class AbstractCodedMixture(AbstractMixtureEstimator):
     def _gaussians(self) -> tuple[list[int], Components]:
         """The places of the Gaussian columns, which come first in the model, and their mixture."""
 
-    def _prepare(self, X: Any) -> np.ndarray:
-        schema = self._infer_schema(X)
-        self.schema_ = schema
+    def _prepare(self, X: Any, sample_weight: Any = None) -> np.ndarray:
+        self.schema_ = self._infer_schema(counted_rows(X, sample_weight))
         self.library_ = library_of(X)
-        codes = read_codes(self, X, schema, reset=True)
+        # Only rows without weight can have a level that is unknown here.
+        codes = read_codes(self, X, self.schema_, reset=True, unknown="missing")
         return codes[:, self._order()]
 
     def _read(self, X: Any, reset: bool) -> np.ndarray:

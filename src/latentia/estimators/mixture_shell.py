@@ -43,7 +43,7 @@ class AbstractMixtureEstimator(
     def _begin(self, values: np.ndarray) -> tuple[Any, bool]:
         """The model to fit to these rows, and whether to start from its parameters alone."""
 
-    def _prepare(self, X: Any) -> np.ndarray:
+    def _prepare(self, X: Any, sample_weight: Any = None) -> np.ndarray:
         """The rows to fit, once columns and their kinds are known."""
         return self._read(X, reset=True)
 
@@ -59,7 +59,7 @@ class AbstractMixtureEstimator(
         """
         check_parameters(self, self._rules)
         self._init_callback_context(max_subtasks=None)  # pyright: ignore[reportArgumentType]
-        values = self._prepare(X)
+        values = self._prepare(X, sample_weight)
         weight = read_sample_weight(sample_weight, values)
         known = read_labels(labels, len(values), self.n_components)
         reason = f"n_components = {self.n_components}"
@@ -80,7 +80,7 @@ class AbstractMixtureEstimator(
         if hasattr(self, "model_"):
             follow(self, self.model_, self._read(X, reset=False), sample_weight)
             return self
-        values = self._prepare(X)
+        values = self._prepare(X, sample_weight)
         weight = read_sample_weight(sample_weight, values)
         reason = f"n_components = {self.n_components} in the first batch"
         require_rows(values, weight, self.n_components, reason)

@@ -57,9 +57,7 @@ def for_rows(model: Any, values: np.ndarray, ask: Ask, labels: np.ndarray | None
     for first in range(0, len(values), _ROWS):
         part = slice(first, first + _ROWS)
         rows = values[part]
-        data = into_blocks(
-            rows, None, None if labels is None else labels[part], dtype=values.dtype
-        )
+        data = into_blocks(rows, None, None if labels is None else labels[part], dtype=values.dtype)
         answer = _ask(model, data, ask=ask, form=form, labelled=labels is not None)
         answers.append(jax.tree.map(lambda leaf, n=len(rows): _rows(leaf, n), answer))
     if len(answers) == 1:

@@ -158,9 +158,10 @@ class Branching(AbstractLabelledPrior):
         return self.choice.weights
 
     def degrees_of_freedom(self) -> int:
-        return self.choice.degrees_of_freedom() + self.states * _take(
-            self.branches, 0
-        ).degrees_of_freedom()
+        return (
+            self.choice.degrees_of_freedom()
+            + self.states * _take(self.branches, 0).degrees_of_freedom()
+        )
 
     def describe(self) -> str:
         inner = _take(self.branches, 0).describe()

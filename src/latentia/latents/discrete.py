@@ -150,7 +150,8 @@ def label_values(code: Code, states: int, dtype: Any) -> Probabilities:
 def _check(weights: np.ndarray) -> None:
     if np.isnan(weights).all():
         return
-    if weights.ndim < 1 or not (weights >= 0).all() or not np.allclose(weights.sum(-1), 1, atol=1e-5):
+    proper = weights.ndim >= 1 and (weights >= 0).all()
+    if not proper or not np.allclose(weights.sum(-1), 1, atol=1e-5):
         raise ValueError(
             f"weights should be probabilities that sum to 1, but is {weights}: divide them by "
             "their sum, or give the number of states to have them learned."

@@ -83,12 +83,8 @@ class GaussianLatent(AbstractConjugatePrior):
                 f"dim of GaussianLatent should be a whole number of at least 1, but is {dim}: "
                 "write GaussianLatent(dim=2), for instance, or give a mean."
             )
-        mean = np.zeros(dim) if mean is None else mean
-        covariance = np.eye(dim) if covariance is None else covariance
-        self.mean = mean if isinstance(mean, jax.Array) else np.asarray(mean, float)
-        self.covariance = (
-            covariance if isinstance(covariance, jax.Array) else np.asarray(covariance, float)
-        )
+        self.mean = _array(np.zeros(dim) if mean is None else mean)
+        self.covariance = _array(np.eye(dim) if covariance is None else covariance)
         if self.covariance.shape != (*self.mean.shape, dim):
             raise ValueError(
                 f"covariance of GaussianLatent should have shape {(dim, dim)}, but has "
@@ -162,7 +158,12 @@ class GaussianLatent(AbstractConjugatePrior):
         return 0
 
     def describe(self) -> str:
-        return f"GaussianLatent: a Gaussian vector in {self.dim} dimension{'s' if self.dim > 1 else ''}"
+        plural = "s" if self.dim > 1 else ""
+        return f"GaussianLatent: a Gaussian vector in {self.dim} dimension{plural}"
+
+
+def _array(value: Any) -> Any:
+    return value if isinstance(value, jax.Array) else np.asarray(value, float)
 
 
 def _log_density(gap: jax.Array, root: jax.Array) -> jax.Array:

@@ -74,7 +74,7 @@ class AbstractConjugatePrior(AbstractPrior):
         """Whether ``condition`` can take potentials of this structure (shapes are enough)."""
 
     @abstractmethod
-    def condition(self, potential: AbstractPotential) -> AbstractPosterior:
+    def condition(self, potential: Any) -> AbstractPosterior:
         """The posterior, by Bayes' rule."""
 
     @abstractmethod
@@ -91,11 +91,11 @@ class AbstractConjugatePrior(AbstractPrior):
         """The prior with the highest expected log density."""
 
     @abstractmethod
-    def imagine(self, other: Self, weight: Scalar) -> Statistics:
+    def imagine(self, other: Any, weight: Scalar) -> Statistics:
         """The statistics expected from ``weight`` latent variables of ``other``."""
 
     @abstractmethod
-    def expected_log_prob(self, other: Self) -> Scalar:
+    def expected_log_prob(self, other: Any) -> Scalar:
         """The mean log density of this prior under ``other``, up to a constant of ``other``."""
 
     @abstractmethod
@@ -123,5 +123,5 @@ class AbstractLabelledPrior(AbstractConjugatePrior):
     """A prior over states, some of which may be known."""
 
     @abstractmethod
-    def label(self, potential: AbstractPotential, code: Int[Array, ""]) -> AbstractPotential:
+    def label(self, potential: Any, code: Int[Array, ""]) -> AbstractPotential:
         """The potential and the knowledge that the state is ``code``; -1 is no knowledge."""

@@ -83,7 +83,7 @@ class EM(AbstractLearner):
     start: str | tuple[str, ...] = eqx.field(static=True, default="auto")
 
     def kernel(self) -> "EM":
-        """The part of it that programs are compiled for: all else is data, or the host's business."""
+        """The part that programs are compiled for: all else is data, or the host's business."""
         return EM(memory=self.memory)
 
     def init(self, model: Any, problem: Problem) -> Progress:
@@ -137,9 +137,7 @@ class EM(AbstractLearner):
         longer = remember(state.history, point - state.point, residual - state.residual)
         history = _choose(first, state.history, longer)
         gain = value - state.objective
-        gains = _choose(
-            first, no_gains(value.dtype), after(state.gains, gain, state.plain)
-        )
+        gains = _choose(first, no_gains(value.dtype), after(state.gains, gain, state.plain))
         converged = (gap(gains, value) < problem.tol) & (jnp.abs(gain) < problem.tol)
         # Small gains call for two plain steps in a row, which tell the distance to the limit. If
         # that is too far, the acceleration gets a few steps before the next test.
@@ -185,9 +183,7 @@ def log_prior(model: Any, reference: Any) -> jax.Array:
 def _with_imaginary_data(model: Any, totals: Totals, problem: Problem) -> Totals:
     reference, strength = problem.reference, problem.strength
     prior = model.prior.imagine(reference.prior, strength)
-    likelihood = model.likelihood.imagine(
-        reference.likelihood, strength, reference.prior.shares()
-    )
+    likelihood = model.likelihood.imagine(reference.likelihood, strength, reference.prior.shares())
     return Totals(
         jax.tree.map(jnp.add, totals.prior, prior),
         jax.tree.map(jnp.add, totals.likelihood, likelihood),

@@ -62,13 +62,17 @@ class Fit:
     @property
     def reached(self) -> int:
         """How many starts reached the best objective."""
-        return int(np.sum(self._ended >= self._ended.max() - SAME_OPTIMUM)) if self._ended.size else 0
+        return int(np.sum(self._ended >= self._best - SAME_OPTIMUM))
 
     @property
     def gap(self) -> float | None:
-        """By how much the best optimum beats the second best, per row; None if there is one only."""
-        others = self._ended[self._ended < self._ended.max() - SAME_OPTIMUM] if self._ended.size else []
-        return float(self._ended.max() - np.max(others)) if len(others) else None
+        """By how much the best optimum beats the second, per row; None if there is one only."""
+        others = self._ended[self._ended < self._best - SAME_OPTIMUM]
+        return float(self._best - others.max()) if others.size else None
+
+    @property
+    def _best(self) -> float:
+        return float(self._ended.max(initial=-np.inf))
 
     @property
     def _ended(self) -> np.ndarray:

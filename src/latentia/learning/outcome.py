@@ -21,6 +21,18 @@ def outcome(
     interrupted: bool,
     problem: Problem,
 ) -> Fit:
+    """The ``Fit`` of a report, in the units of the data.
+
+    Args:
+        found: a ``Report`` with NumPy leaves.
+        trace: the objectives ``[S, passes]``.
+        total: the weight of the data.
+        offset: log p of the data in the units of the fit less that in their own.
+        starts: objectives, statuses and degeneracy of all starts, if they are not those of ``found``.
+        loss: the entropy of the posterior over states, or what computes it.
+        interrupted: whether Ctrl-C ended the fit.
+        problem: what was maximised.
+    """
     index = int(found.index)
     shift = offset / total
     objective, status, degenerate = found.objective, found.status, found.degenerate

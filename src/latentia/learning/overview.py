@@ -66,4 +66,4 @@ def overview(columns: int, passes: Callable[[], Batches], seed: int) -> Overview
         rows.add(values, weight)
     sample = Sample(*rows.condense(SAMPLE), labels=None, whole=False)
     reach = level.origin[:, None] + np.stack([level.low, level.high], axis=1)
-    return Overview(sample, *spread.summary(), level.count, reach, total, missing)
+    return Overview(sample, *spread.summary(), level.mass, reach, total, missing)

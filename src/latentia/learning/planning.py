@@ -20,7 +20,6 @@ from .running import Interrupted, run, start
 from .starts import first_models, start_kinds
 from .units import Units, into_units, units_from
 
-
 # How many numbers of data a Fit may hold on to.
 _KEPT = 2**17
 

@@ -45,8 +45,8 @@ def report(states: Any, limits: Limits, centre: Any, scale: Any, *, canonical: b
         return jnp.any(model.likelihood.degenerate(limits) & (model.prior.shares() > 0))
 
     degenerate = jax.vmap(shrunk)(states.model)
-    # With one state a vanishing variance is an edge of the parameters (a Heywood case) and no pole of
-    # the likelihood, so the highest start wins and is flagged.
+    # With one state a vanishing variance is an edge of the parameters (a Heywood case) and no pole
+    # of the likelihood, so the highest start wins and is flagged.
     one = jax.tree.map(lambda leaf: leaf[0], states.model)
     sound = alive if one.likelihood.states == 1 else alive & ~degenerate
     pool = jnp.where(jnp.any(sound), sound, jnp.where(jnp.any(alive), alive, True))
@@ -65,7 +65,8 @@ def _canonical(model: Any) -> Any:
         return LatentVariableModel(model.prior, likelihood)
     keys = likelihood.order_keys()
     # The last key of a lexicographic sort counts first.
-    order = jnp.lexsort([*(keys[:, i] for i in reversed(range(keys.shape[1]))), -model.prior.shares()])
+    columns = [keys[:, i] for i in reversed(range(keys.shape[1]))]
+    order = jnp.lexsort([*columns, -model.prior.shares()])
     return LatentVariableModel(model.prior.reorder(order), likelihood.reorder(order))
 
 

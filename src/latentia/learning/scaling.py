@@ -31,7 +31,7 @@ class Level:
     """
 
     def __init__(self, columns: int) -> None:
-        self.count = np.zeros(columns)
+        self.mass = np.zeros(columns)
         self.origin = np.zeros(columns)
         self.low = np.zeros(columns)
         self.high = np.zeros(columns)
@@ -43,11 +43,11 @@ class Level:
             self._add(values[part], weight[part])
 
     def _add(self, values: np.ndarray, weight: np.ndarray) -> None:
-        started = self.count > 0
+        started = self.mass > 0
         if not started.all():
             self.origin = np.where(started, self.origin, _first(values, weight))
         gap = _gap(values, self.origin)
-        self.count += weight @ ~np.isnan(gap)
+        self.mass += weight @ ~np.isnan(gap)
         gap = np.nan_to_num(gap)
         self._total += weight @ gap
         gap *= (weight > 0)[:, None]
@@ -66,7 +66,7 @@ class Level:
 
     @property
     def _some(self) -> np.ndarray:
-        return np.where(self.count > 0, self.count, 1.0)
+        return np.where(self.mass > 0, self.mass, 1.0)
 
 
 class Spread:
@@ -76,7 +76,7 @@ class Spread:
         self._level = level
         self._shift = level.shift
         self._unit = np.where(level.largest > 0, level.largest, 1.0)
-        self._square = np.zeros(len(level.count))
+        self._square = np.zeros(len(level.mass))
 
     def add(self, values: np.ndarray, weight: np.ndarray) -> None:
         """Count the rows ``values [B, D]`` with ``weight [B]``."""

@@ -36,7 +36,10 @@ PORTFOLIO = (
 
 def start_kinds(states: int, n_init: int | None, start: str | tuple[str, ...]) -> tuple[str, ...]:
     """The kinds of the starts, one for each."""
-    kinds = PORTFOLIO if start in ("auto", "given") else (start,) if isinstance(start, str) else start
+    if start in ("auto", "given"):
+        kinds = PORTFOLIO
+    else:
+        kinds = (start,) if isinstance(start, str) else start
     if n_init is None:
         # Without states there is nothing to assign; chance still tilts the first axes.
         n_init = len(kinds) if states > 1 else 4
@@ -75,7 +78,10 @@ def first_models(
     if labels is not None:
         assignments = _respecting(labels, assignments)
     keys = np.stack(
-        [np.random.default_rng([seed, i, 2]).integers(0, 2**32, 2, np.uint32) for i in range(len(kinds))]
+        [
+            np.random.default_rng([seed, i, 2]).integers(0, 2**32, 2, np.uint32)
+            for i in range(len(kinds))
+        ]
     )
     size = _round_up(len(values))
     form = Form.MISSING if np.isnan(values).any() else Form.COMPLETE

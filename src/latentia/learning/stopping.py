@@ -35,7 +35,7 @@ def tested(gains: Gains) -> jax.Array:
 
 
 def gap(gains: Gains, objective: jax.Array) -> jax.Array:
-    """How far the objective is from its limit, by Aitken's projection; infinite if it cannot tell."""
+    """How far the objective is from its limit, by Aitken's projection; infinite if unknown."""
     older, newer = jnp.abs(gains.older), jnp.abs(gains.newer)
     rounding = 8 * jnp.finfo(objective.dtype).eps * jnp.maximum(jnp.abs(objective), 1.0)
     rate = newer / jnp.where(older > 0, older, 1.0)

@@ -36,8 +36,8 @@ def units_from(
     points, centre, scale = jax.device_get(
         _measure(likelihood, _pad_rows(sample), centre.astype(dtype), spread.astype(dtype))
     )
-    floor = (learner.covariance_floor * (spread / scale) ** 2).astype(dtype)
-    ridge = np.where(scale == 1, learner.ridge, learner.ridge / scale**2).astype(dtype)
+    floor: Any = (learner.covariance_floor * (spread / scale) ** 2).astype(dtype)
+    ridge: Any = (learner.ridge / scale**2).astype(dtype)
     return Units(centre, scale, Limits(floor, ridge)), points[: len(sample)]
 
 

@@ -94,11 +94,11 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
         """The nearest likelihood that keeps the floor, for parameters found otherwise."""
 
     @abstractmethod
-    def imagine(self, other: Self, weight: Scalar, shares: Float[Array, "K"]) -> Statistics:
+    def imagine(self, other: Any, weight: Scalar, shares: Float[Array, "K"]) -> Statistics:
         """The statistics expected from ``weight`` data of ``other`` with these ``shares``."""
 
     @abstractmethod
-    def expected_log_prob(self, other: Self, shares: Float[Array, "K"]) -> Scalar:
+    def expected_log_prob(self, other: Any, shares: Float[Array, "K"]) -> Scalar:
         """The mean complete-data log-likelihood under ``other``, up to a constant of ``other``."""
 
     @abstractmethod

@@ -115,7 +115,7 @@ class LinearGaussian(AbstractLearnableLikelihood):
         return incomplete_totals(self.loadings, self.bias, x, moments, weight)
 
     def maximize(self, statistics: RegressionTotals, limits: Limits) -> Self:
-        count = statistics.count
+        count = statistics.mass
         some = count > 0
         change, left = regressed(statistics)
         if self.isotropic:

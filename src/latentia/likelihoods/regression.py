@@ -12,12 +12,12 @@ from latentia.typing import Key, Rows, Weights
 class RegressionTotals(NamedTuple):
     """Totals of the regression of what is left of x, given the parameters, on (z, 1).
 
-    ``count [D]``; ``square [D]``, of the residuals; ``cross [D, L+1]``, of residuals and (z, 1);
+    ``mass [D]``; ``square [D]``, of the residuals; ``cross [D, L+1]``, of residuals and (z, 1);
     ``design [D or 1, L+1, L+1]``, of (z, 1) with itself, one for all columns if none is missing.
     Since they are residuals, no variance is the difference of two large numbers.
     """
 
-    count: jax.Array
+    mass: jax.Array
     square: jax.Array
     cross: jax.Array
     design: jax.Array

@@ -18,7 +18,7 @@ from .interface import AbstractLearnableLikelihood, Prepared, take
 class SwitchTotals(NamedTuple):
     """The weight of each state, ``[K]``, and the statistics of each, stacked."""
 
-    count: jax.Array
+    mass: jax.Array
     states: Any
 
 
@@ -105,7 +105,7 @@ class Switch(AbstractLearnableLikelihood):
     def maximize(self, statistics: SwitchTotals, limits: Limits) -> Self:
         found = self.parts.maximize(statistics.states, limits)
         # A state without data keeps what it last had.
-        some = statistics.count > 0
+        some = statistics.mass > 0
         kept = jax.tree.map(
             lambda new, old: jnp.where(some.reshape(-1, *[1] * (new.ndim - 1)), new, old),
             found,
@@ -238,7 +238,7 @@ class _Products(eqx.Module):
         states = jax.vmap(lambda part, total: part.statistics_of(total, self.centre))(
             self.switch.parts, totals.states
         )
-        return SwitchTotals(totals.count, states)
+        return SwitchTotals(totals.mass, states)
 
 
 def _potential(plain: bool, parts: Any, x: Datum) -> DiscretePotential | BranchPotential:
