@@ -75,7 +75,8 @@ class Product(AbstractFamily):
         return tuple(self._with(other, lambda mine, theirs: mine.imagine(theirs, weight)))
 
     def expected_log_prob(self, other: Self) -> Scalar:
-        return sum(self._with(other, lambda mine, theirs: mine.expected_log_prob(theirs)))
+        each = self._with(other, lambda mine, theirs: mine.expected_log_prob(theirs))
+        return jnp.sum(jnp.stack(each))
 
     def guess(self, x: Rows, weight: Weights) -> Self:
         return type(self)(*(part.guess(y, weight) for part, y in self._pairs(x)))

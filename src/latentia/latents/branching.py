@@ -114,7 +114,8 @@ class Branching(AbstractLabelledPrior):
     def condition(self, potential: BranchPotential) -> BranchPosterior:
         inner = jax.vmap(lambda prior, p: prior.condition(p))(self.branches, potential.inner)
         evidence = inner.log_evidence + potential.log_values
-        return BranchPosterior(self.choice.condition(DiscretePotential(evidence)), inner)
+        choice = self.choice.condition(DiscretePotential(evidence))
+        return BranchPosterior(choice, inner)  # pyright: ignore[reportCallIssue]
 
     def label(self, potential: BranchPotential, code: Code) -> BranchPotential:
         known = label_values(code, self.states, potential.log_values.dtype)

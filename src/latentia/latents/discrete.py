@@ -98,7 +98,8 @@ class Discrete(AbstractLabelledPrior):
     def condition(self, potential: DiscretePotential) -> DiscretePosterior:
         prior = safe_log(self.weights)
         joint = prior + potential.log_values
-        log_evidence = log_sum_exp(joint)
+        # Weights sum to one but for rounding; without evidence the result is exactly 0.
+        log_evidence = log_sum_exp(joint) - log_sum_exp(prior)
         # Where no state explains the datum there is nothing to learn from it.
         explained = log_evidence > -jnp.inf
         posterior = joint - jnp.where(explained, log_evidence, 0.0)

@@ -211,7 +211,7 @@ class Grid:
         ended = found.objective[:starts], found.status[:starts], found.degenerate[:starts]
         loss = float(found.entropy) if count > 1 else 0.0
         problem = self._problem(self.mass)
-        return outcome(found, traces[group], total, offset, ended, loss, False, problem)
+        return outcome(found, traces[group], total, offset, ended, loss, None, problem)
 
 
 class _Climb:

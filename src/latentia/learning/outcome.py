@@ -18,7 +18,7 @@ def outcome(
     offset: float,
     starts: Any,
     loss: float | Callable[[], float],
-    interrupted: bool,
+    ended: Status | None,
     problem: Problem,
 ) -> Fit:
     """The ``Fit`` of a report, in the units of the data.
@@ -28,17 +28,17 @@ def outcome(
         trace: the objectives ``[S, passes]``.
         total: the weight of the data.
         offset: log p of the data in the units of the fit less that in their own.
-        starts: objectives, statuses and degeneracy of all starts, if they are not those of ``found``.
+        starts: objectives, statuses and degeneracy of all starts, if not those of ``found``.
         loss: the entropy of the posterior over states, or what computes it.
-        interrupted: whether Ctrl-C ended the fit.
+        ended: how the fit was ended from outside, if it was.
         problem: what was maximised.
     """
     index = int(found.index)
     shift = offset / total
     objective, status, degenerate = found.objective, found.status, found.degenerate
     best = _status(int(status[index]), bool(degenerate[index]))
-    if interrupted and best in (Status.RUNNING, Status.STEP_LIMIT):
-        best = Status.INTERRUPTED
+    if ended is not None and best is Status.STEP_LIMIT:
+        best = ended
     if starts is None:
         starts = objective, status, degenerate
     row = trace[index]

@@ -18,6 +18,7 @@ from .outcome import outcome
 from .reporting import Entropy, report
 from .running import Interrupted, run, start
 from .starts import first_models, start_kinds
+from .status import Status
 from .units import Units, into_units, units_from
 
 # How many numbers of data a Fit may hold on to.
@@ -135,7 +136,7 @@ class Plan:
         states = start(self.kernel, models, self.problem)
         count = jax.tree.leaves(models)[0].shape[0]
         cost = 2e-9 * data.x.size * models.likelihood.states * count
-        interrupted = False
+        ended = None
         try:
             states, trace = run(
                 self.kernel,
@@ -151,14 +152,15 @@ class Plan:
                 watch=_watching(watch, total, offset),
             )
         except Interrupted as stop:
-            states, trace, interrupted = stop.states, stop.trace, True
+            states, trace = stop.states, stop.trace
+            ended = Status.STOPPED if stop.stopped else Status.INTERRUPTED
 
         def loss(inner: Any) -> float | Callable[[], float]:
             later = Entropy(inner, data, form, self.labelled)
             # Seldom asked for, so small data wait for the question; large ones are not kept.
             return later if data.x.size <= _KEPT else later()
 
-        return self.finish(states, trace, starts, total, offset, loss, interrupted)
+        return self.finish(states, trace, starts, total, offset, loss, ended)
 
     def finish(
         self,
@@ -168,11 +170,12 @@ class Plan:
         total: float,
         offset: float,
         loss: Callable[[Any], float | Callable[[], float]],
-        interrupted: bool,
+        ended: Status | None,
     ) -> Fit:
         """The report on the states that the fit ended with.
 
         Args:
+            ended: INTERRUPTED or STOPPED, if the fit was ended from outside.
             starts: objectives, statuses and degeneracy of the starts on the sample, or None.
             offset: log p in the units of the data is that in the units of the fit less this.
             loss: the entropy of the posterior over states under a model in the units of the fit.
@@ -185,8 +188,8 @@ class Plan:
             report(states, units.limits, units.centre, units.scale, canonical=canonical)
         )
         lost = loss(found.inner) if found.inner.likelihood.states > 1 else 0.0
-        result = outcome(found, trace, total, offset, starts, lost, interrupted, self.problem)
-        if interrupted:
+        result = outcome(found, trace, total, offset, starts, lost, ended, self.problem)
+        if ended is Status.INTERRUPTED:
             raise FitInterrupted(result)
         return result
 
@@ -220,7 +223,7 @@ class Plan:
                 rivals=np.zeros(len(states.status), int),
             )
         except Interrupted:
-            # No iteration on the data is complete.
+            # Nobody watches here, so it was Ctrl-C. No iteration on the data is complete.
             raise KeyboardInterrupt from None
         found = report(
             states, self.units.limits, self.units.centre, self.units.scale, canonical=False

@@ -41,10 +41,7 @@ def report(states: Any, limits: Limits, centre: Any, scale: Any, *, canonical: b
     alive = (states.status != Status.FELL) & (states.status != Status.NON_FINITE)
     alive &= jnp.isfinite(states.objective)
 
-    def shrunk(model: Any) -> Any:
-        return jnp.any(model.likelihood.degenerate(limits) & (model.prior.shares() > 0))
-
-    degenerate = jax.vmap(shrunk)(states.model)
+    degenerate = shrunk(states.model, limits)
     # With one state a vanishing variance is an edge of the parameters (a Heywood case) and no pole
     # of the likelihood, so the highest start wins and is flagged.
     one = jax.tree.map(lambda leaf: leaf[0], states.model)
@@ -57,6 +54,15 @@ def report(states: Any, limits: Limits, centre: Any, scale: Any, *, canonical: b
     if canonical:
         model = _canonical(model)
     return Report(index, model, inner, states.objective, states.status, degenerate)
+
+
+def shrunk(models: Any, limits: Limits) -> Any:
+    """Of each of a stack of models, whether a state with any weight is at the floor."""
+
+    def one(model: Any) -> Any:
+        return jnp.any(model.likelihood.degenerate(limits) & (model.prior.shares() > 0))
+
+    return jax.vmap(one)(models)
 
 
 def _canonical(model: Any) -> Any:

@@ -14,6 +14,7 @@ from latentia.typing import Form
 
 from .expectation import expectations
 from .interface import AbstractLearner
+from .reporting import shrunk
 from .status import Status
 
 # How many steps a chunk can hold, and how long it may take, so that Ctrl-C is answered soon.
@@ -82,12 +83,16 @@ def advance(
 
 
 class Interrupted(Exception):
-    """Ctrl-C came while a fit ran; ``states`` and ``trace`` are those of the last whole chunk."""
+    """A fit was ended from outside: by Ctrl-C, or by its watcher (``stopped``).
 
-    def __init__(self, states: Any, trace: np.ndarray) -> None:
+    ``states`` and ``trace`` are those of the last whole chunk.
+    """
+
+    def __init__(self, states: Any, trace: np.ndarray, *, stopped: bool) -> None:
         super().__init__("interrupted")
         self.states = states
         self.trace = trace
+        self.stopped = stopped
 
 
 def run(
@@ -117,7 +122,7 @@ def run(
         The states, and the objectives ``[S, passes]``.
 
     Raises:
-        Interrupted: at Ctrl-C, with the last whole chunk.
+        Interrupted: at Ctrl-C, or when ``watch`` says so, with the last whole chunk.
     """
     traces = [np.zeros((jax.tree.leaves(states)[0].shape[0], 0))]
     longest = CHUNK if rivals is None else PATIENCE
@@ -145,29 +150,41 @@ def run(
             if not safe.all():
                 form = Form.COMPLETE
             if watch is not None and taken and watch(states, np.concatenate(traces, axis=1)):
-                break
+                raise Interrupted(states, np.concatenate(traces, axis=1), stopped=True)
             if (status != Status.RUNNING).all():
                 break
             # Only after so many passes, since where chunks end depends on the clock.
             passes = max_iter - left
-            if passes % PATIENCE == 0 and _hopeless(status, objective, rivals, passes):
+            if passes % PATIENCE == 0 and _hopeless(
+                states, status, objective, rivals, problem, passes
+            ):
                 break
             if watch is None and taken:
                 spent = (time.perf_counter() - began) / taken
                 size = int(np.clip(_SECONDS / spent, 1, min(2 * size, longest)))
     except KeyboardInterrupt:
-        raise Interrupted(states, np.concatenate(traces, axis=1)) from None
+        raise Interrupted(states, np.concatenate(traces, axis=1), stopped=False) from None
     return states, np.concatenate(traces, axis=1)
 
 
 def _hopeless(
-    status: np.ndarray, objective: np.ndarray, rivals: np.ndarray | None, passes: int
+    states: Any,
+    status: np.ndarray,
+    objective: np.ndarray,
+    rivals: np.ndarray | None,
+    problem: Any,
+    passes: int,
 ) -> bool:
-    """Whether every running state lies too far below a converged rival after so many passes."""
-    if rivals is None:
+    """Whether every running state lies too far below a sound rival after so many passes."""
+    if rivals is None or not (status == Status.CONVERGED).any():
         return False
+    # A degenerate optimum is no rival, however high it is.
+    sound = (status == Status.CONVERGED) & ~np.asarray(_shrunk(states.model, problem.limits))
     margin = _FAR if passes < _LONG * PATIENCE else 0.0
-    done = np.where(status == Status.CONVERGED, objective, -np.inf)
+    done = np.where(sound, objective, -np.inf)
     running = status == Status.RUNNING
     best = np.array([done[rivals == rival].max() for rival in rivals])
     return bool((objective[running] <= best[running] - margin).all())
+
+
+_shrunk = jax.jit(shrunk)

@@ -13,6 +13,7 @@ class Status(IntEnum):
     DEGENERATE = 4
     NON_FINITE = 5
     INTERRUPTED = 6
+    STOPPED = 7
 
     @property
     def label(self) -> str:
@@ -42,4 +43,5 @@ _MESSAGES = {
         "component lost its variance; set covariance_floor above 0, or use fewer components."
     ),
     Status.INTERRUPTED: "Interrupted: the parameters are those of the last completed iteration.",
+    Status.STOPPED: "Stopped by a callback: the parameters are those of its last iteration.",
 }

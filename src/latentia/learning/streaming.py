@@ -122,7 +122,15 @@ def _climb(
         def loss(inner: Any) -> float:
             return np.nan if interrupted else _entropy(inner, rows, plan.units, stand.form)
 
-        return plan.finish(states, trace, starts, seen.total, offset, loss, interrupted)
+        return plan.finish(
+            states,
+            trace,
+            starts,
+            seen.total,
+            offset,
+            loss,
+            Status.INTERRUPTED if interrupted else None,
+        )
 
     try:
         return finish(interrupted)
