@@ -8,6 +8,7 @@ from latentia import (
     Categorical,
     DiagonalGaussian,
     Discrete,
+    Exponential,
     Gaussian,
     GaussianLatent,
     LatentVariableModel,
@@ -32,6 +33,7 @@ FAMILIES = {
     "bernoulli": Bernoulli(np.array([0.2, 0.5, 0.9])),
     "categorical": Categorical(ITEMS, levels=(2, 3, 4)),
     "poisson": Poisson(np.array([0.8, 3.0])),
+    "exponential": Exponential(np.array([2.0])),
     "product of gaussian and bernoulli": Product(
         Gaussian(MEAN, COVARIANCE), Bernoulli(np.array([0.3]))
     ),

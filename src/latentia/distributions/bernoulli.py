@@ -79,7 +79,9 @@ class Bernoulli(AbstractExponentialFamily):
 
     def guess(self, x: Rows, weight: Weights) -> Self:
         totals = self.statistics(x, weight)
-        return type(self)(ratio(totals.ones, totals.mass, jnp.full(self.dim, 0.5, x.dtype)))
+        shares = ratio(totals.ones, totals.mass, jnp.full(self.dim, 0.5, x.dtype))
+        # What these data lack is possible in others.
+        return type(self)(jnp.clip(shares, 1e-3, 1 - 1e-3))
 
     def embed(self, x: Rows) -> Rows:
         return x

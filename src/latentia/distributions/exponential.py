@@ -69,7 +69,8 @@ class Exponential(AbstractExponentialFamily):
         return -jnp.sum(jnp.log(self.means) + other.means / self.means)
 
     def guess(self, x: Rows, weight: Weights) -> Self:
-        totals = self.statistics(x, weight)
+        # Of the sizes, so that one impossible value leaves the rest as they are.
+        totals = self.statistics(jnp.abs(x), weight)
         return type(self)(ratio(totals.total, totals.mass, jnp.ones(self.dim, x.dtype)))
 
     def embed(self, x: Rows) -> Rows:

@@ -71,7 +71,8 @@ class Poisson(AbstractExponentialFamily):
         return jnp.sum(product_log(other.rates, self.rates) - self.rates)
 
     def guess(self, x: Rows, weight: Weights) -> Self:
-        totals = self.statistics(x, weight)
+        # Of the sizes, so that one impossible value leaves the rest as they are.
+        totals = self.statistics(jnp.abs(x), weight)
         return type(self)(ratio(totals.total, totals.mass, jnp.ones(self.dim, x.dtype)))
 
     def embed(self, x: Rows) -> Rows:

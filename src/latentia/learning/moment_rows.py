@@ -25,15 +25,18 @@ def second_moment_rows(
 
 
 class SecondMoments:
-    """The weight, mean and covariance of complete data, summed batch by batch; see above."""
+    """The weight, mean and covariance of complete data, summed batch by batch; see above.
+
+    Kept as a triangular root of the scatter, which the QR factor of the rows updates: the scatter
+    itself would square the condition number, and lose variances that are 1e-12 of the others.
+    """
 
     def __init__(self, centre: np.ndarray, spread: np.ndarray) -> None:
         dim = len(centre)
         self._centre = centre
         self._spread = spread
         self._total = 0.0
-        self._first = np.zeros(dim)
-        self._scatter = np.zeros((dim, dim))
+        self._root = np.zeros((0, dim))
 
     def add(self, values: np.ndarray, weight: np.ndarray) -> None:
         """Count the rows ``values [B, D]`` with ``weight [B]``."""
@@ -42,25 +45,15 @@ class SecondMoments:
         for start in range(0, len(values), _CHUNK):
             gap = np.subtract(values[start : start + _CHUNK], self._centre, dtype=np.float64)
             gap /= self._spread
-            heavy = gap if even else gap * weight[start : start + _CHUNK, None]
-            self._first += heavy.sum(axis=0)
-            self._scatter += heavy.T @ gap
+            if not even:
+                gap *= np.sqrt(weight[start : start + _CHUNK, None])
+            self._root = np.linalg.qr(np.concatenate([self._root, gap]), mode="r")
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """What ``second_moment_rows`` returns, once all rows are counted."""
-        # The distance from the given centre to the exact mean is rounding: nothing cancels here.
-        mean = self._first / self._total
-        scatter = self._scatter - self._total * np.outer(mean, mean)
-        rows, mass = rows_with_moments(mean, scatter, self._total)
-        return self._centre + self._spread * rows, mass
-
-
-def rows_with_moments(
-    mean: np.ndarray, scatter: np.ndarray, total: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """2D rows, and their weights, that have these moments."""
-    dim = len(mean)
-    spectrum, axes = np.linalg.eigh(scatter)
-    arms = axes * np.sqrt(np.maximum(spectrum, 0.0) * dim / total)
-    rows = np.concatenate([mean + arms.T, mean - arms.T])
-    return rows, np.full(2 * dim, total / (2 * dim))
+        # The given centre is the mean but for rounding, which the arms, in pairs, leave alone.
+        dim = len(self._centre)
+        arms = np.zeros((dim, dim))
+        arms[: len(self._root)] = self._root * np.sqrt(dim / self._total)
+        rows = self._centre + self._spread * np.concatenate([arms, -arms])
+        return rows, np.full(2 * dim, self._total / (2 * dim))

@@ -36,11 +36,13 @@ _MESSAGES = {
     ),
     Status.DEGENERATE: (
         "Degenerate: a component has shrunk to the smallest variance allowed, so its likelihood "
-        "means nothing; use fewer components, a simpler covariance, or a larger covariance_floor."
+        "means nothing; use fewer components or a simpler covariance, and leave out columns that "
+        "are constant or repeat others."
     ),
     Status.NON_FINITE: (
         "Failed: the objective or a parameter became NaN or infinite, most likely because a "
-        "component lost its variance; set covariance_floor above 0, or use fewer components."
+        "component lost its variance (set covariance_floor above 0, or use fewer components) or a "
+        "value is impossible (a negative count, say)."
     ),
     Status.INTERRUPTED: "Interrupted: the parameters are those of the last completed iteration.",
     Status.STOPPED: "Stopped by a callback: the parameters are those of its last iteration.",

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from latentia.distributions import Limits
@@ -33,9 +34,16 @@ def units_from(
         centre: the mean of each column of the data.
         spread: the standard deviation of each column.
     """
-    points, centre, scale = jax.device_get(
+    points, possible, centre, scale = jax.device_get(
         _measure(likelihood, _pad_rows(sample), centre.astype(dtype), spread.astype(dtype))
     )
+    if not possible.all():
+        row = sample[int(np.argmin(possible))].tolist()
+        raise ValueError(
+            "data should hold only values that the model can explain, but the row "
+            f"{row} has probability 0 whatever the parameters ({likelihood.describe()}): counts "
+            "are whole numbers from 0, and codes are 0, 1, ... up to the number of levels."
+        )
     floor: Any = (learner.covariance_floor * (spread / scale) ** 2).astype(dtype)
     ridge: Any = (learner.ridge / scale**2).astype(dtype)
     return Units(centre, scale, Limits(floor, ridge)), points[: len(sample)]
@@ -43,7 +51,9 @@ def units_from(
 
 @jax.jit
 def _measure(likelihood: Any, sample: Any, centre: Any, spread: Any) -> Any:
-    return likelihood.embed(sample), *likelihood.units(centre, spread)
+    even = jnp.ones(sample.shape[0], sample.dtype)
+    possible = likelihood.possible(sample, even)
+    return likelihood.embed(sample), possible, *likelihood.units(centre, spread)
 
 
 def _pad_rows(rows: np.ndarray) -> np.ndarray:

@@ -114,6 +114,10 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
         """A first likelihood, from an assignment of data to states, and chance where needed."""
 
     @abstractmethod
+    def possible(self, x: Rows, weight: Weights) -> Bool[Array, "N"]:
+        """Which rows some parameters can explain: a negative count, say, none can."""
+
+    @abstractmethod
     def embed(self, x: Rows) -> Float[Array, "N E"]:
         """The data as points whose Euclidean distances mean something."""
 

@@ -175,6 +175,9 @@ class LinearGaussian(AbstractLearnableLikelihood):
             noise = jnp.full_like(noise, jnp.mean(noise))
         return self._like(loadings, mean, jnp.maximum(noise, limits.floor))
 
+    def possible(self, x: Rows, weight: Weights) -> jax.Array:
+        return jnp.ones(x.shape[0], bool)
+
     def embed(self, x: Rows) -> Rows:
         return x
 

@@ -163,6 +163,12 @@ class Switch(AbstractLearnableLikelihood):
         # Twice: the moments of the second pass are about each state's own mean.
         return type(self)(jax.lax.fori_loop(0, 2, improve, first).parts)
 
+    def possible(self, x: Rows, weight: Weights) -> jax.Array:
+        if not self._plain:
+            return take(self.parts, 0).possible(x, weight)
+        pooled = take(self.parts, 0).guess(x, weight)
+        return jax.vmap(pooled.log_prob)(x) > -jnp.inf
+
     def embed(self, x: Rows) -> jax.Array:
         return take(self.parts, 0).embed(x)
 

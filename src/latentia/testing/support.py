@@ -137,11 +137,12 @@ def log_sum(values: np.ndarray) -> float:
     return float(np.log(np.sum(np.exp(values - top))) + top)
 
 
-def axes_of(draws: np.ndarray) -> list[tuple[np.ndarray, float]]:
-    """For each column of some draws its points and their log weight.
+def axes_of(draws: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """For each column of some draws its points and their log weights.
 
     Columns of whole numbers are enumerated well beyond the draws; others get the trapezoid rule,
-    which is exact to rounding for densities as smooth as a Gaussian.
+    which is exact to rounding for densities as smooth as a Gaussian. On a half line it is applied
+    to the logarithm.
     """
     draws = np.asarray(draws, float)
     whole = np.array([np.array_equal(c, np.round(c)) for c in draws.T])
@@ -153,12 +154,19 @@ def axes_of(draws: np.ndarray) -> list[tuple[np.ndarray, float]]:
     for j, column in enumerate(draws.T):
         low, high = column.min(), column.max()
         if whole[j]:
-            axes.append((np.arange(low - 1, high + (high - low) + 4), 0.0))
+            # A column by itself may have a long tail; a product of several has to stay small.
+            beyond = (4 if draws.shape[1] == 1 else 1) * (high - low) + 4
+            points = np.arange(low - 1, high + beyond)
+            axes.append((points, np.zeros(len(points))))
+            continue
+        if 0 < low < 0.05 * column.std():
+            points = np.exp(np.arange(np.log(column.mean()) - 30, np.log(60 * high), 0.1))
+            axes.append((points, np.log(0.1 * points)))
             continue
         reach = 8.5 * column.std()
         count = int(np.ceil(2 * reach / step[j])) + 1
         points = np.linspace(column.mean() - reach, column.mean() + reach, count)
-        axes.append((points, float(np.log(points[1] - points[0]))))
+        axes.append((points, np.full(count, np.log(points[1] - points[0]))))
     return axes
 
 
@@ -167,7 +175,8 @@ def grid_of(draws: np.ndarray) -> Grid:
     axes = axes_of(draws)
     mesh = np.meshgrid(*(points for points, _ in axes), indexing="ij")
     points = np.stack([m.ravel() for m in mesh], axis=1)
-    return Grid(points, np.full(len(points), sum(weight for _, weight in axes)))
+    weights = np.meshgrid(*(weight for _, weight in axes), indexing="ij")
+    return Grid(points, np.sum(weights, axis=0).ravel())
 
 
 def with_column(row: np.ndarray, column: int, values: np.ndarray) -> np.ndarray:
