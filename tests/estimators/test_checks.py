@@ -12,19 +12,27 @@ from latentia import (
     ProbabilisticPCA,
 )
 
-ESTIMATORS = [
-    GaussianMixture(),
-    FactorAnalysis(),
+# The checks score rows that they kept from `fit`, with levels that it never saw.
+ESTIMATORS = [GaussianMixture(), FactorAnalysis(), LatentClass(unknown="missing")]
+# Each takes a minute or two to compile, and shares its code with one of those above.
+OTHERS = [
     ProbabilisticPCA(),
     MixtureOfFactorAnalyzers(),
-    # The checks score rows that they kept from `fit`, with levels that it never saw.
-    LatentClass(unknown="missing"),
     MixedMixture(unknown="missing"),
 ]
 
-
 # Some checks fit points on a line, constants or repeated rows, where no variance is left.
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+no_variance = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+
+@no_variance
 @parametrize_with_checks(ESTIMATORS)
 def test_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.slow
+@no_variance
+@parametrize_with_checks(OTHERS)
+def test_check_of_the_others(estimator, check):
     check(estimator)
