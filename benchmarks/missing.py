@@ -23,7 +23,7 @@ def iterations(x: np.ndarray, clusters: int, form: Form, learner: EM):
         np.float64(len(x)), np.float64(0), np.float64(0), None,
     )  # fmt: skip
     with jax.enable_x64(True):
-        data = jax.device_put(into_blocks(x))
+        data = jax.device_put(into_blocks(x, regroup=True))
         states = start(learner, jax.tree.map(lambda leaf: leaf[None], model), problem)
 
     def call():

@@ -2,7 +2,18 @@
 
 import os
 import shutil
+import sys
 import tempfile
+
+import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    """Let go of a file's compiled programs: thousands of them exhaust a process's memory maps."""
+    yield
+    if "jax" in sys.modules:
+        sys.modules["jax"].clear_caches()
 
 
 def pytest_configure(config):

@@ -3,6 +3,8 @@
 import numpy as np
 
 _CHUNK = 16384
+# The least variance, relative to the greatest, that squares keep to 1e-10 of itself.
+_SAFE = 1e-6
 
 
 def second_moment_rows(
@@ -19,9 +21,42 @@ def second_moment_rows(
         centre: the mean of each column.
         spread: a scale for each column.
     """
+    dim = values.shape[1]
+    scatter = np.zeros((dim, dim))
+    for start in range(0, len(values), _CHUNK):
+        gap = _gap(values, weight, start, centre, spread)
+        scatter += gap.T @ gap
+    variances, axes = np.linalg.eigh(scatter)
+    if variances[0] > _SAFE * variances[-1]:
+        total = float(weight.sum())
+        return _arms(axes.T * np.sqrt(variances)[:, None], centre, spread, total)
+    # The squares have lost the small variances; the QR factor, which takes longer, keeps them.
     moments = SecondMoments(centre, spread)
     moments.add(values, weight)
     return moments.rows()
+
+
+def _gap(
+    values: np.ndarray, weight: np.ndarray, start: int, centre: np.ndarray, spread: np.ndarray
+) -> np.ndarray:
+    """The chunk from ``start`` on, each row times the root of its weight."""
+    part = slice(start, start + _CHUNK)
+    gap = np.subtract(values[part], centre, dtype=np.float64)
+    gap /= spread
+    if not (weight[part] == 1).all():
+        gap *= np.sqrt(weight[part, None])
+    return gap
+
+
+def _arms(
+    root: np.ndarray, centre: np.ndarray, spread: np.ndarray, total: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """2D rows about the centre, and their weights, from ``root`` with root' root the scatter."""
+    dim = len(centre)
+    arms = np.zeros((dim, dim))
+    arms[: len(root)] = root * np.sqrt(dim / total)
+    # The given centre is the mean but for rounding, which the arms, in pairs, leave alone.
+    return centre + spread * np.concatenate([arms, -arms]), np.full(2 * dim, total / (2 * dim))
 
 
 class SecondMoments:
@@ -41,19 +76,10 @@ class SecondMoments:
     def add(self, values: np.ndarray, weight: np.ndarray) -> None:
         """Count the rows ``values [B, D]`` with ``weight [B]``."""
         self._total += float(weight.sum())
-        even = bool((weight == 1).all())
         for start in range(0, len(values), _CHUNK):
-            gap = np.subtract(values[start : start + _CHUNK], self._centre, dtype=np.float64)
-            gap /= self._spread
-            if not even:
-                gap *= np.sqrt(weight[start : start + _CHUNK, None])
+            gap = _gap(values, weight, start, self._centre, self._spread)
             self._root = np.linalg.qr(np.concatenate([self._root, gap]), mode="r")
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """What ``second_moment_rows`` returns, once all rows are counted."""
-        # The given centre is the mean but for rounding, which the arms, in pairs, leave alone.
-        dim = len(self._centre)
-        arms = np.zeros((dim, dim))
-        arms[: len(self._root)] = self._root * np.sqrt(dim / self._total)
-        rows = self._centre + self._spread * np.concatenate([arms, -arms])
-        return rows, np.full(2 * dim, self._total / (2 * dim))
+        return _arms(self._root, self._centre, self._spread, self._total)
