@@ -37,6 +37,10 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 
 autodoc_member_order = "groupwise"
+# scikit-learn makes these three, and their texts refer to its own glossary.
+autodoc_default_options = {
+    "exclude-members": "set_fit_request, set_partial_fit_request, set_score_request"
+}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False

@@ -1,5 +1,7 @@
 """Few rows that stand for all the data where only their mean and covariance matter."""
 
+from typing import Any
+
 import numpy as np
 
 _CHUNK = 16384
@@ -78,7 +80,8 @@ class SecondMoments:
         self._total += float(weight.sum())
         for start in range(0, len(values), _CHUNK):
             gap = _gap(values, weight, start, self._centre, self._spread)
-            self._root = np.linalg.qr(np.concatenate([self._root, gap]), mode="r")
+            factor: Any = np.linalg.qr(np.concatenate([self._root, gap]), mode="r")
+            self._root = factor
 
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """What ``second_moment_rows`` returns, once all rows are counted."""
