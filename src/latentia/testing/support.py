@@ -159,7 +159,7 @@ def axes_of(draws: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
             points = np.arange(low - 1, high + beyond)
             axes.append((points, np.zeros(len(points))))
             continue
-        if 0 < low < 0.05 * column.std():
+        if 0 < low < 0.01 * column.std() and np.mean(column < 0.1 * column.std()) > 0.05:
             points = np.exp(np.arange(np.log(column.mean()) - 30, np.log(60 * high), 0.1))
             axes.append((points, np.log(0.1 * points)))
             continue
