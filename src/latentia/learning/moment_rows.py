@@ -29,7 +29,10 @@ def second_moment_rows(
         gap = _gap(values, weight, start, centre, spread)
         scatter += gap.T @ gap
     variances, axes = np.linalg.eigh(scatter)
-    if variances[0] > _SAFE * variances[-1]:
+    # A constant column has no variance to lose.
+    constant = int(np.sum(scatter.diagonal() == 0))
+    if constant < dim and variances[constant] > _SAFE * variances[-1]:
+        variances = np.maximum(variances, 0.0)
         total = float(weight.sum())
         return _arms(axes.T * np.sqrt(variances)[:, None], centre, spread, total)
     # The squares have lost the small variances; the QR factor, which takes longer, keeps them.
