@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.constraints import fixed
+from latentia.distributions.parameters import as_parameter
 from latentia.numerics import LOG_2PI, square_root
 from latentia.potentials import AbstractPotential, GaussianPotential
 from latentia.typing import Key, LatentMatrix, LatentVector, Scalar, Weights
@@ -83,8 +84,10 @@ class GaussianLatent(AbstractConjugatePrior):
                 f"dim of GaussianLatent should be a whole number of at least 1, but is {dim}: "
                 "write GaussianLatent(dim=2), for instance, or give a mean."
             )
-        self.mean = _array(np.zeros(dim) if mean is None else mean)
-        self.covariance = _array(np.eye(dim) if covariance is None else covariance)
+        self.mean = as_parameter(np.zeros(dim) if mean is None else mean, "mean")
+        self.covariance = as_parameter(
+            np.eye(dim) if covariance is None else covariance, "covariance"
+        )
         if self.covariance.shape != (*self.mean.shape, dim):
             raise ValueError(
                 f"covariance of GaussianLatent should have shape {(dim, dim)}, but has "
@@ -160,10 +163,6 @@ class GaussianLatent(AbstractConjugatePrior):
     def describe(self) -> str:
         plural = "s" if self.dim > 1 else ""
         return f"GaussianLatent: a Gaussian vector in {self.dim} dimension{plural}"
-
-
-def _array(value: Any) -> Any:
-    return value if isinstance(value, jax.Array) else np.asarray(value, float)
 
 
 def _log_density(gap: jax.Array, root: jax.Array) -> jax.Array:

@@ -254,12 +254,3 @@ class _Climb:
 
 def _running(states: Any, limit: Any) -> np.ndarray:
     return (np.asarray(states.status) == Status.RUNNING) & (np.asarray(states.steps) < limit)
-
-
-def _status(code: int, degenerate: bool) -> Status:
-    status = Status(code)
-    if status in (Status.FELL, Status.NON_FINITE):
-        return status
-    if degenerate:
-        return Status.DEGENERATE
-    return Status.STEP_LIMIT if status is Status.RUNNING else status

@@ -11,9 +11,8 @@ from latentia.model import LatentVariableModel
 from latentia.typing import Form
 
 from .em import Problem
-from .expectation import expectations
 from .reporting import entropy, report
-from .running import CHUNK
+from .running import climb
 
 
 class Solved(NamedTuple):
@@ -54,27 +53,14 @@ def advance(
     """As ``running.advance``, one start after the other; and which have no state at the floor."""
 
     def one(state: Any) -> tuple[Any, Any, Any, Any]:
-        def safe(state: Any) -> Any:
-            if form is not Form.PRODUCTS:
-                return jnp.array(True)
-            return state.candidate.likelihood.safe_products(radius, missing=False)
-
-        def going(carry: Any) -> Any:
-            count, state, _ = carry
-            left = (count < steps) & (state.steps < limit)
-            return left & ~learner.done(state) & safe(state)
-
-        def step(carry: Any) -> Any:
-            count, state, trace = carry
-            totals = expectations(state.candidate, data, form=form, labelled=False)
-            state = learner.step(state, totals, problem)
-            return count + 1, state, trace.at[count].set(state.objective)
-
-        trace = jnp.full(CHUNK, jnp.nan, state.objective.dtype)
-        _, state, trace = jax.lax.while_loop(going, step, (jnp.zeros((), jnp.int32), state, trace))
+        # No more passes than are left to this start.
+        left = jnp.minimum(steps, limit - state.steps)
+        state, trace, safe = climb(
+            learner, state, data, problem, left, radius, form=form, labelled=False
+        )
         prior, likelihood = state.model.prior, state.model.likelihood
         shrunk = likelihood.degenerate(problem.limits) & (prior.shares() > 0)
-        return state, trace, safe(state), ~jnp.any(shrunk)
+        return state, trace, safe, ~jnp.any(shrunk)
 
     return jax.lax.map(one, states)
 

@@ -54,24 +54,7 @@ def advance(
     """
 
     def one(state: Any) -> tuple[Any, jax.Array, jax.Array]:
-        def safe(state: Any) -> jax.Array:
-            if form is not Form.PRODUCTS:
-                return jnp.array(True)
-            return state.candidate.likelihood.safe_products(radius, missing=False)
-
-        def going(carry: Any) -> jax.Array:
-            count, state, _ = carry
-            return (count < steps) & ~learner.done(state) & safe(state)
-
-        def step(carry: Any) -> Any:
-            count, state, trace = carry
-            totals = expectations(state.candidate, data, form=form, labelled=labelled)
-            state = learner.step(state, totals, problem)
-            return count + 1, state, trace.at[count].set(state.objective)
-
-        trace = jnp.full(CHUNK, jnp.nan, state.objective.dtype)
-        _, state, trace = jax.lax.while_loop(going, step, (jnp.zeros((), jnp.int32), state, trace))
-        return state, trace, safe(state)
+        return climb(learner, state, data, problem, steps, radius, form=form, labelled=labelled)
 
     if jax.tree.leaves(states)[0].shape[0] == 1:
         # Without the overhead of a loop over one.
@@ -80,6 +63,39 @@ def advance(
     # One after another in one program: on a CPU a third of the time of a batch, in which every
     # start also waits for the slowest.
     return jax.lax.map(one, states)
+
+
+def climb(
+    learner: AbstractLearner,
+    state: Any,
+    data: Blocks,
+    problem: Any,
+    steps: Any,
+    radius: Any,
+    *,
+    form: Form,
+    labelled: bool,
+) -> tuple[Any, jax.Array, jax.Array]:
+    """Up to ``steps`` passes for one state, while being traced; what it returns is as above."""
+
+    def safe(state: Any) -> jax.Array:
+        if form is not Form.PRODUCTS:
+            return jnp.array(True)
+        return state.candidate.likelihood.safe_products(radius, missing=False)
+
+    def going(carry: Any) -> jax.Array:
+        count, state, _ = carry
+        return (count < steps) & ~learner.done(state) & safe(state)
+
+    def step(carry: Any) -> Any:
+        count, state, trace = carry
+        totals = expectations(state.candidate, data, form=form, labelled=labelled)
+        state = learner.step(state, totals, problem)
+        return count + 1, state, trace.at[count].set(state.objective)
+
+    trace = jnp.full(CHUNK, jnp.nan, state.objective.dtype)
+    _, state, trace = jax.lax.while_loop(going, step, (jnp.zeros((), jnp.int32), state, trace))
+    return state, trace, safe(state)
 
 
 class Interrupted(Exception):

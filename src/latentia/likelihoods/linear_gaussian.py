@@ -9,6 +9,7 @@ import numpy as np
 
 from latentia.constraints import positive
 from latentia.distributions import Limits
+from latentia.distributions.parameters import as_parameter
 from latentia.numerics import LOG_2PI
 from latentia.potentials import GaussianPotential
 from latentia.typing import Datum, Form, Key, LatentVector, Rows, Scalar, Weights
@@ -63,10 +64,10 @@ class LinearGaussian(AbstractLearnableLikelihood):
                     "latent_dim=2), for instance."
                 )
             loadings = np.full((dim, latent_dim), np.nan)
-        self.loadings = _array(loadings)
+        self.loadings = as_parameter(loadings, "loadings")
         shape = self.loadings.shape[:-1]
-        self.bias = _array(np.full(shape, np.nan) if bias is None else bias)
-        self.noise = _array(np.full(shape, np.nan) if noise is None else noise)
+        self.bias = as_parameter(np.full(shape, np.nan) if bias is None else bias, "bias")
+        self.noise = as_parameter(np.full(shape, np.nan) if noise is None else noise, "noise")
         self.isotropic = isotropic
         for name, value in (("bias", self.bias), ("noise", self.noise)):
             if value.shape != shape:
@@ -278,7 +279,3 @@ def _reduce(likelihood: LinearGaussian) -> tuple[jax.Array, jax.Array]:
     if likelihood.dim <= likelihood.latent_dim:
         return jnp.eye(likelihood.dim, dtype=design.dtype), design
     return jnp.linalg.qr(design)
-
-
-def _array(value: Any) -> Any:
-    return value if isinstance(value, jax.Array) else np.asarray(value, dtype=float)
