@@ -25,6 +25,7 @@ def pytest_configure(config):
         return
     folder = tempfile.mkdtemp(prefix="latentia-tests-")
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    # To write the thousands of small ones would cost more than it saves.
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0.3"
     os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
