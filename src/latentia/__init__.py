@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .learning import EM as EM
     from .learning import Fit as Fit
     from .likelihoods import LinearGaussian as LinearGaussian
+    from .likelihoods import PerStep as PerStep
     from .likelihoods import Switch as Switch
     from .model import LatentVariableModel as LatentVariableModel
     from .selection import Selection as Selection
@@ -71,6 +72,7 @@ _WHERE = {
     "Branching": "latentia.latents",
     "Switch": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
+    "PerStep": "latentia.likelihoods",
     "Exact": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",

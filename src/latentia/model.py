@@ -92,7 +92,7 @@ def _fits(structure: Any, shapes: Any) -> bool:
 
 def _evidence(likelihood: Any) -> Any:
     dtype = jax.tree.leaves(likelihood)[0].dtype
-    datum = jax.ShapeDtypeStruct((likelihood.dim,), dtype)
+    datum = jax.ShapeDtypeStruct(likelihood.shape, dtype)
     return jax.eval_shape(lambda part, x: part.potential(x), likelihood, datum)
 
 

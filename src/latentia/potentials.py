@@ -76,3 +76,15 @@ class BranchPotential(AbstractPotential):
     def __add__(self, other: Self) -> Self:
         inner = jax.vmap(lambda a, b: a + b)(self.inner, other.inner)
         return type(self)(inner, self.log_values + other.log_values)
+
+
+class StepPotentials(AbstractPotential):
+    """Evidence about a sequence z: a potential of every step, stacked along a leading axis of T."""
+
+    steps: AbstractPotential
+
+    def __call__(self, z: Any) -> Scalar:
+        return jnp.sum(jax.vmap(lambda potential, step: potential(step))(self.steps, z))
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(jax.vmap(lambda a, b: a + b)(self.steps, other.steps))

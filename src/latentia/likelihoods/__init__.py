@@ -4,4 +4,5 @@ from .interface import AbstractConjugateLikelihood as AbstractConjugateLikelihoo
 from .interface import AbstractLearnableLikelihood as AbstractLearnableLikelihood
 from .interface import AbstractLikelihood as AbstractLikelihood
 from .linear_gaussian import LinearGaussian as LinearGaussian
+from .per_step import PerStep as PerStep
 from .switch import Switch as Switch

@@ -62,6 +62,11 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
 
     @property
     @abstractmethod
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one x: ``(D,)``, or ``(T, D)`` with some T for sequences of any length."""
+
+    @property
+    @abstractmethod
     def states(self) -> int:
         """K, the number of states that it tells apart; 1 if z has none."""
 

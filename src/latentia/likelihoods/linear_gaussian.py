@@ -89,6 +89,10 @@ class LinearGaussian(AbstractLearnableLikelihood):
         return self.loadings.shape[-1]
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.dim,)
+
+    @property
     def states(self) -> int:
         return 1
 

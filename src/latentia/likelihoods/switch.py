@@ -61,6 +61,10 @@ class Switch(AbstractLearnableLikelihood):
         return self.parts.dim
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.dim,)
+
+    @property
     def states(self) -> int:
         return jax.tree.leaves(self.parts)[0].shape[0]
 
@@ -231,7 +235,7 @@ class _Products(eqx.Module):
         return take(self.switch.parts, 0).features(x, self.centre)
 
     def potential(self, x: Datum) -> DiscretePotential:
-        logits = self.naturals @ self._features(x)
+        logits = self._features(x) @ self.naturals.T
         # Stand-ins for minus infinity, which a product must not meet, become minus infinity.
         logits = jnp.where(logits < -1e25, -jnp.inf, logits)
         return DiscretePotential(logits + take(self.switch.parts, 0).base(x))
