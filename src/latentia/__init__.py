@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .latents import Branching as Branching
     from .latents import Discrete as Discrete
     from .latents import GaussianLatent as GaussianLatent
+    from .latents import MarkovChain as MarkovChain
     from .learning import EM as EM
     from .learning import Fit as Fit
     from .likelihoods import LinearGaussian as LinearGaussian
@@ -70,6 +71,7 @@ _WHERE = {
     "Discrete": "latentia.latents",
     "GaussianLatent": "latentia.latents",
     "Branching": "latentia.latents",
+    "MarkovChain": "latentia.latents",
     "Switch": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
     "PerStep": "latentia.likelihoods",

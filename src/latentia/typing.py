@@ -1,6 +1,7 @@
 """The array shapes, named once.
 
-``N`` data (``B`` of them in a block), ``K`` states, ``L`` latent dimensions, ``D`` observed ones.
+``N`` data (``B`` of them in a block), ``T`` steps, ``K`` states, ``L`` latent dimensions, ``D``
+observed ones.
 """
 
 from enum import StrEnum
@@ -20,6 +21,7 @@ LatentVector: TypeAlias = Float[Array, "L"]
 LatentMatrix: TypeAlias = Float[Array, "L L"]
 Observed: TypeAlias = Bool[Array, "..."]
 Code: TypeAlias = Int[Array, ""]
+States: TypeAlias = Int[Array, "T"]
 
 # Statistics and moments are pytrees whose shape is the business of the part that made them.
 Statistics: TypeAlias = PyTree[Any]

@@ -11,9 +11,11 @@ from latentia.data.parquet import ParquetRows
 from latentia.data.table import read_labels, read_table, read_weights, require_observed
 from latentia.inference import choose
 from latentia.inference.batches import for_rows, log_evidence, mode, whole
+from latentia.inference.sequences import answer_sequences, is_sequential
 from latentia.latents import AbstractLabelledPrior, AbstractPosterior
 from latentia.learning import EM, Fit
 from latentia.learning.fitting import fit_rows
+from latentia.learning.sequence_fitting import fit_any_sequences
 from latentia.likelihoods import AbstractLearnableLikelihood
 from latentia.model import LatentVariableModel
 from latentia.precision import is_traced, on_host, precision_of
@@ -72,13 +74,16 @@ def infer(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Abstract
     Args:
         model: a model whose parameters are set.
         x: one datum ``[D]``, a table ``[N, D]`` (an array or a data frame), or a stream from
-            ``latentia.data.parquet``; NaN is missing.
-        labels: known states, ``[N]`` (or one for one datum); -1 is unknown.
+            ``latentia.data.parquet``; NaN is missing. For a model of sequences one sequence
+            ``[T, D]``, a list of such tables, or an array ``[N, T, D]``.
+        labels: known states, ``[N]`` (or one for one datum); -1 is unknown. For a sequence there is
+            one for each step.
 
     Returns:
         A posterior with ``moments``, ``mode()``, ``log_evidence``, ``exactness`` and ``method``.
         For a table every array in it has a leading axis of N. For a stream an iterator over its
-        batches, in order, with a posterior for each: no more than one batch is in memory.
+        batches, in order, with a posterior for each: no more than one batch is in memory. For a
+        list of sequences a list of posteriors.
     """
     return _answer(model, x, whole, labels)
 
@@ -107,6 +112,8 @@ def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
     require_set(model)
     if isinstance(x, ParquetRows):
         return _stream_answers(model, x, ask, labels)
+    if is_sequential(model):
+        return answer_sequences(model, x, ask, labels)
     single = np.ndim(x) == 1 and not hasattr(x, "columns")
     values = read_table(np.asarray(x)[None] if single else x, argument="x").values
     _require_width(model, values, "x")
@@ -129,7 +136,7 @@ def _traced(model: Any, x: Any, ask: Any) -> Any:
     def one(datum: Any) -> Any:
         return ask(model.prior.condition(model.likelihood.potential(datum)))
 
-    return jax.vmap(one)(x) if x.ndim == 2 else one(x)
+    return jax.vmap(one)(x) if x.ndim > len(model.likelihood.shape) else one(x)
 
 
 def fit(
@@ -149,8 +156,11 @@ def fit(
             the others are found by a portfolio of starts.
         data: a table ``[N, D]``: an array, a pandas, polars or pyarrow table, or a stream from
             ``latentia.data.parquet``. NaN and null are missing at random and are integrated out.
-        weights: ``[N]``, non-negative: 2 is a repeated row and 0 a removed one.
-        labels: ``[N]``, known states; -1 is unknown.
+            For a model of sequences a list of tables ``[T, D]``, one for each, or an array
+            ``[N, T, D]``, or one table, which is one sequence.
+        weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one.
+        labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of
+            arrays.
         given: covariates; no part of this version uses any.
         learner: how to fit, and to what.
         key: a whole number that decides every random choice.
@@ -177,6 +187,9 @@ def fit(
         from latentia.learning.streaming import fit_stream
 
         return fit_stream(model, data, weights=weights, labels=labels, learner=learner, seed=key)
+    if is_sequential(model):
+        options = {"weights": weights, "labels": labels, "learner": learner, "seed": int(key)}
+        return fit_any_sequences(model, data, **options)
     table = read_table(data)
     require_observed(table)
     _require_width(model, table.values, "data")

@@ -12,6 +12,8 @@ from .schema import from_json as from_json
 from .schema import infer_items as infer_items
 from .schema import infer_schema as infer_schema
 from .schema import to_json as to_json
+from .sequences import Sequences as Sequences
+from .sequences import sequences as sequences
 from .table import Table as Table
 from .table import read_labels as read_labels
 from .table import read_table as read_table

@@ -9,16 +9,30 @@ BLOCK = 512
 
 
 class Blocks(NamedTuple):
-    """Rows in blocks; what fills up the last ones has weight zero.
+    """Data in blocks; what fills up the last ones has weight zero.
 
     ``x [M, B, D]``, ``weight [M, B]``, ``label [M, B]`` (-1 is unknown), and ``used``, how many of
-    the M blocks hold data.
+    the M blocks hold data. For sequences ``x [M, B, T, D]`` and ``label [M, B, T]``.
     """
 
     x: Any
     weight: Any
     label: Any
     used: Any
+
+
+# Sequences of different lengths are in several sets of blocks.
+AnyBlocks = Blocks | tuple[Blocks, ...]
+
+
+def parts_of(data: AnyBlocks) -> tuple[Blocks, ...]:
+    """The sets of blocks, each of one shape."""
+    return (data,) if isinstance(data, Blocks) else data
+
+
+def size_of(data: AnyBlocks) -> int:
+    """How many numbers there are."""
+    return sum(part.x.size for part in parts_of(data))
 
 
 def into_blocks(
@@ -48,9 +62,9 @@ def into_blocks(
         values = values[order]
         weight = None if weight is None else weight[order]
         label = None if label is None else label[order]
-    size = _round_up(rows) if rows <= block else block
+    size = round_up(rows) if rows <= block else block
     used = -(-rows // size)
-    count = _round_up(used)
+    count = round_up(used)
     # Filled with zeros, which every family can evaluate.
     x = np.zeros((count * size, columns), dtype)
     np.subtract(values, centre, out=x[:rows], casting="unsafe")
@@ -68,7 +82,7 @@ def into_blocks(
     )
 
 
-def _round_up(number: int) -> int:
+def round_up(number: int) -> int:
     """The next number of the form 2^a or 3·2^a: at most half of it is waste, and seldom any."""
     power = 1
     while power < number:

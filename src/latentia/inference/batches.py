@@ -58,7 +58,7 @@ def for_rows(model: Any, values: np.ndarray, ask: Ask, labels: np.ndarray | None
         part = slice(first, first + _ROWS)
         rows = values[part]
         data = into_blocks(rows, None, None if labels is None else labels[part], dtype=values.dtype)
-        answer = _ask(model, data, ask=ask, form=form, labelled=labels is not None)
+        answer = ask_blocks(model, data, ask=ask, form=form, labelled=labels is not None)
         answers.append(jax.tree.map(lambda leaf, n=len(rows): _rows(leaf, n), answer))
     if len(answers) == 1:
         return answers[0]
@@ -66,7 +66,8 @@ def for_rows(model: Any, values: np.ndarray, ask: Ask, labels: np.ndarray | None
 
 
 @partial(jax.jit, static_argnames=("ask", "form", "labelled"))
-def _ask(model: Any, data: Blocks, *, ask: Ask, form: Form, labelled: bool) -> Any:
+def ask_blocks(model: Any, data: Blocks, *, ask: Ask, form: Form, labelled: bool) -> Any:
+    """The answers ``[M, B, ...]`` of all data in some blocks."""
     prepared = model.likelihood.prepare(form)
 
     def one(x: Any, label: Any) -> Any:

@@ -12,3 +12,6 @@ from .interface import AbstractConjugatePrior as AbstractConjugatePrior
 from .interface import AbstractLabelledPrior as AbstractLabelledPrior
 from .interface import AbstractPosterior as AbstractPosterior
 from .interface import AbstractPrior as AbstractPrior
+from .interface import AbstractSequencePosterior as AbstractSequencePosterior
+from .markov_chain import MarkovChain as MarkovChain
+from .markov_posterior import MarkovPosterior as MarkovPosterior

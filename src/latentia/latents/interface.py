@@ -61,6 +61,14 @@ class AbstractPosterior(eqx.Module):
         """The log posterior density or probability of one z."""
 
 
+class AbstractSequencePosterior(AbstractPosterior):
+    """The posterior of a sequence z."""
+
+    @abstractmethod
+    def cut(self, length: int) -> Self:
+        """The posterior of the first steps alone, if the others only filled the sequence up."""
+
+
 class AbstractConjugatePrior(AbstractPrior):
     """A prior that can be conditioned exactly on the potentials that it accepts."""
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from latentia.data.blocks import Blocks
+from latentia.data.blocks import AnyBlocks, Blocks, parts_of
 from latentia.model import LatentVariableModel
 from latentia.typing import Form, Scalar, Statistics
 
@@ -21,17 +21,23 @@ class Totals(NamedTuple):
     log_likelihood: Scalar
 
 
-def expectations(model: Any, data: Blocks, *, form: Form, labelled: bool) -> Totals:
+def expectations(model: Any, data: AnyBlocks, *, form: Form, labelled: bool) -> Totals:
     """Expected statistics under the posterior of every datum.
 
     Args:
         model: a ``LatentVariableModel`` that can be learned by EM.
-        data: rows with weights and labels.
+        data: data with weights and labels; several sets of blocks where data differ in shape.
         form: how the likelihood is evaluated.
         labelled: whether any label is known.
     """
     prepared = model.likelihood.prepare(form)
 
+    parts = [_of_blocks(model, prepared, part, labelled) for part in parts_of(data)]
+    totals = jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *parts)
+    return totals._replace(likelihood=prepared.finish(totals.likelihood))
+
+
+def _of_blocks(model: Any, prepared: Any, data: Blocks, labelled: bool) -> Totals:
     def block(index: Any) -> Totals:
         x, weight, label = data.x[index], data.weight[index], data.label[index]
         moments, evidence = _posterior(model, prepared, x, label, labelled)
@@ -45,10 +51,8 @@ def expectations(model: Any, data: Blocks, *, form: Form, labelled: bool) -> Tot
 
     count = data.x.shape[0]
     if count == 1:
-        totals = block(0)
-    else:
-        totals = _sum(block, data.used, _LANES if count % _LANES == 0 else 1)
-    return totals._replace(likelihood=prepared.finish(totals.likelihood))
+        return block(0)
+    return _sum(block, data.used, _LANES if count % _LANES == 0 else 1)
 
 
 def _sum(block: Any, used: Any, lanes: int) -> Totals:

@@ -38,7 +38,7 @@ def fit_rows(
     dtype = values.dtype
     if len(values) <= SMALL:
         # First of all, so that no sum below can tell a repeated row from its weight.
-        values, weight, labels, _ = sample_of(values, weight, labels, seed)
+        values, weight, labels = sample_of(values, weight, labels, seed)[:3]
     centre, spread = column_summary(values, weight)
     seen = ~np.isnan(values)
     total = float(weight[seen.any(axis=1)].sum())

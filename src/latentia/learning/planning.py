@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.data.blocks import into_blocks
+from latentia.data.blocks import AnyBlocks, into_blocks, size_of
 from latentia.distributions import Limits
 from latentia.model import LatentVariableModel
 from latentia.typing import Form
@@ -26,12 +26,17 @@ _KEPT = 2**17
 
 
 class Sample(NamedTuple):
-    """Distinct rows with their weights and labels: what starts look at."""
+    """Distinct rows with their weights and labels: what starts look at.
+
+    ``context [U, C]`` is what else tells rows apart that belong together, such as their neighbours
+    in a sequence; every second start looks at it too.
+    """
 
     values: np.ndarray
     mass: np.ndarray
     labels: np.ndarray | None
     whole: bool
+    context: np.ndarray | None = None
 
 
 def plan_fit(
@@ -65,8 +70,11 @@ def plan_fit(
         reference=reference,
     )
     kinds = start_kinds(model.likelihood.states, learner.n_init, learner.start)
+    views = [points]
+    if sample.context is not None:
+        views.append(np.concatenate([points, sample.context], axis=1))
     models = first_models(
-        inner, inside, points, sample.mass, sample.labels, units.limits, kinds, seed
+        inner, inside, views, sample.mass, sample.labels, units.limits, kinds, seed
     )
     return Plan(learner, problem, units, sample.labels is not None, dtype), models
 
@@ -99,7 +107,7 @@ class Plan:
         starts = None
         given = self.learner.start == "given"
         if not sample.whole and not given and count > 1:
-            starts, models = self.on_sample(models, sample)
+            starts, models = self.on_rows(models, sample)
         if sample.whole:
             values, weight, labels = sample.values, sample.mass, sample.labels
         likelihood = models.likelihood
@@ -124,7 +132,7 @@ class Plan:
     def climb(
         self,
         models: Any,
-        data: Any,
+        data: AnyBlocks,
         form: Form,
         radius: float,
         starts: Any,
@@ -135,7 +143,7 @@ class Plan:
         """Run all models on data in memory, and report; for the arguments see ``finish``."""
         states = start(self.kernel, models, self.problem)
         count = jax.tree.leaves(models)[0].shape[0]
-        cost = 2e-9 * data.x.size * models.likelihood.states * count
+        cost = 2e-9 * size_of(data) * models.likelihood.states * count
         ended = None
         try:
             states, trace = run(
@@ -158,7 +166,7 @@ class Plan:
         def loss(inner: Any) -> float | Callable[[], float]:
             later = Entropy(inner, data, form, self.labelled)
             # Seldom asked for, so small data wait for the question; large ones are not kept.
-            return later if data.x.size <= _KEPT else later()
+            return later if size_of(data) <= _KEPT else later()
 
         return self.finish(states, trace, starts, total, offset, loss, ended)
 
@@ -193,8 +201,8 @@ class Plan:
             raise FitInterrupted(result)
         return result
 
-    def on_sample(self, models: Any, sample: Sample) -> tuple[Any, Any]:
-        """The objectives and statuses of all starts on the sample, and the best model."""
+    def on_rows(self, models: Any, sample: Sample) -> tuple[Any, Any]:
+        """What ``on_sample`` finds on a sample of rows."""
         data = into_blocks(
             sample.values,
             sample.mass,
@@ -204,11 +212,20 @@ class Plan:
             dtype=self.dtype,
             regroup=True,
         )
+        missing = bool(np.isnan(sample.values).any())
+        form = Form.MISSING if missing else Form.COMPLETE
+        return self.on_sample(models, data, float(sample.mass.sum()), form)
+
+    def on_sample(self, models: Any, data: AnyBlocks, total: float, form: Form) -> tuple[Any, Any]:
+        """The objectives and statuses of all starts on a sample, and the best model.
+
+        Args:
+            total: the weight of the sample.
+        """
         problem = self.problem._replace(
-            weight=np.asarray(sample.mass.sum(), self.dtype),
+            weight=np.asarray(total, self.dtype),
             tol=np.asarray(max(self.learner.tol, 1e-5), self.dtype),
         )
-        missing = bool(np.isnan(sample.values).any())
         states = start(self.kernel, models, problem)
         try:
             states, _ = run(
@@ -217,9 +234,9 @@ class Plan:
                 data,
                 problem,
                 max_iter=min(self.learner.max_iter, 100),
-                form=Form.MISSING if missing else Form.COMPLETE,
+                form=form,
                 labelled=self.labelled,
-                cost=2e-8 * data.x.size * models.likelihood.states,
+                cost=2e-8 * size_of(data) * models.likelihood.states,
                 rivals=np.zeros(len(states.status), int),
             )
         except Interrupted:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from latentia.data.blocks import Blocks
+from latentia.data.blocks import AnyBlocks, parts_of
 from latentia.distributions import Limits
 from latentia.model import LatentVariableModel
 from latentia.precision import precision_of
@@ -80,17 +80,17 @@ class Entropy(NamedTuple):
     """The entropy of the posterior over states of some data, computed when it is called."""
 
     model: Any
-    data: Blocks
+    data: AnyBlocks
     form: Form
     labelled: bool
 
     def __call__(self) -> float:
-        with precision_of(self.model, self.data.x):
+        with precision_of(self.model, self.data):
             return float(entropy(self.model, self.data, form=self.form, labelled=self.labelled))
 
 
 @partial(jax.jit, static_argnames=("form", "labelled"))
-def entropy(model: Any, data: Blocks, *, form: Form, labelled: bool) -> Any:
+def entropy(model: Any, data: AnyBlocks, *, form: Form, labelled: bool) -> Any:
     """The total entropy of the posterior over states, for the integrated completed likelihood."""
     prepared = model.likelihood.prepare(form)
 
@@ -100,8 +100,12 @@ def entropy(model: Any, data: Blocks, *, form: Form, labelled: bool) -> Any:
             potential = model.prior.label(potential, label)
         return model.prior.uninformed(model.prior.condition(potential).moments)
 
-    def add(index: Any, total: Any) -> Any:
-        each = jax.vmap(one)(data.x[index], data.label[index])
-        return total + jnp.sum(data.weight[index] * each)
+    total = jnp.zeros((), parts_of(data)[0].weight.dtype)
+    for part in parts_of(data):
 
-    return jax.lax.fori_loop(0, data.used, add, jnp.zeros((), data.weight.dtype))
+        def add(index: Any, total: Any, part: Any = part) -> Any:
+            each = jax.vmap(one)(part.x[index], part.label[index])
+            return total + jnp.sum(part.weight[index] * each)
+
+        total = jax.lax.fori_loop(0, part.used, add, total)
+    return total

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.data.blocks import Blocks
+from latentia.data.blocks import AnyBlocks
 from latentia.typing import Form
 
 from .expectation import expectations
@@ -38,7 +38,7 @@ def start(learner: AbstractLearner, models: Any, problem: Any) -> Any:
 def advance(
     learner: AbstractLearner,
     states: Any,
-    data: Blocks,
+    data: AnyBlocks,
     problem: Any,
     steps: Any,
     radius: Any,
@@ -68,7 +68,7 @@ def advance(
 def climb(
     learner: AbstractLearner,
     state: Any,
-    data: Blocks,
+    data: AnyBlocks,
     problem: Any,
     steps: Any,
     radius: Any,
@@ -114,7 +114,7 @@ class Interrupted(Exception):
 def run(
     learner: AbstractLearner,
     states: Any,
-    data: Blocks,
+    data: AnyBlocks,
     problem: Any,
     *,
     max_iter: int,

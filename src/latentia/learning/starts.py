@@ -1,5 +1,6 @@
 """Where EM starts: a portfolio of assignments, and first models from them."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -51,7 +52,7 @@ def start_kinds(states: int, n_init: int | None, start: str | tuple[str, ...]) -
 def first_models(
     model: Any,
     values: np.ndarray,
-    points: np.ndarray,
+    views: Sequence[np.ndarray],
     mass: np.ndarray,
     labels: np.ndarray | None,
     limits: Limits,
@@ -63,7 +64,7 @@ def first_models(
     Args:
         model: its given parameters are kept; those that are NaN are filled in.
         values: ``[U, D]``, distinct rows in the units of the fit.
-        points: ``[U, E]``, their embedding.
+        views: their embedding, ``[U, E]``; if there are several, the starts take turns.
         mass: ``[U]``, their weights.
         labels: ``[U]``, known states or -1.
         limits: as for ``maximize``.
@@ -74,7 +75,8 @@ def first_models(
     if states == 1:
         assignments = np.ones((len(kinds), len(values), 1))
     else:
-        assignments = partitions(standardise(points, mass), mass, states, seed, kinds)
+        looks = [partitions(standardise(view, mass), mass, states, seed, kinds) for view in views]
+        assignments = np.stack([looks[i % len(looks)][i] for i in range(len(kinds))])
     if labels is not None:
         assignments = _respecting(labels, assignments)
     keys = np.stack(

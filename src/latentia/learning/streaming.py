@@ -74,7 +74,7 @@ def _fit(model: Any, rows: ParquetRows, learner: EM, seed: int) -> Fit:
     plan, models = _planned(model, seen.sample, seen, learner, seed)
     starts = None
     if jax.tree.leaves(models)[0].shape[0] > 1:
-        starts, models = plan.on_sample(models, seen.sample)
+        starts, models = plan.on_rows(models, seen.sample)
         logger.info("the best of %d starts goes on, with all rows", len(starts[0]))
     offset = float(seen.observed @ np.log(plan.units.scale))
     return _climb(plan, models, rows, seen, starts, offset)

@@ -116,7 +116,7 @@ class PerStep(AbstractLearnableLikelihood):
         return type(self)(self.emission.reorder(order))
 
     def canonical(self) -> Self:
-        # Only states are put in order: to rotate the latent space would change the prior's dynamics.
+        # Only states are put in order: a rotated latent space would change the prior's dynamics.
         return self
 
     def degrees_of_freedom(self, states: int) -> int:
@@ -144,7 +144,7 @@ class _Prepared(eqx.Module):
 def _filled(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The steps with zeros in place of those that are all missing, and which those are.
 
-    So a sequence that is only filled up, or lacks whole steps, needs no treatment of single entries.
+    So a sequence that is only filled up, or lacks whole steps, needs no care for single entries.
     """
     empty = jnp.all(jnp.isnan(x), axis=-1)
     return jnp.where(empty[..., None], 0.0, x), empty

@@ -1,0 +1,166 @@
+"""The forward-backward recursions of a Markov chain, for one sequence or many at once.
+
+Rabiner 1989, "A tutorial on hidden Markov models". ``forward_backward`` works with probabilities
+that are scaled at every step, for all sequences of a batch side by side, and looks afterwards
+whether anything that matters was lost to underflow. If so, and for gradients, the same is computed
+from logarithms (``log_forward_backward``), which loses nothing and takes several times as long.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from latentia.numerics import log_sum_exp, safe_log
+from latentia.typing import Probabilities, Scalar
+
+from .scaled_recursions import ScaledPass, scaled
+
+
+class ChainPass(NamedTuple):
+    """What forward-backward finds of a sequence of T steps.
+
+    ``log_evidence ()``; ``filtered [T, K]``, the states given the past; ``smoothed [T, K]``, given
+    everything; ``moves``, the expected moves from i to j, in all ``[K, K]``, or of each step
+    ``[T-1, K, K]`` where each has its own probabilities.
+    """
+
+    log_evidence: Scalar
+    filtered: Float[Array, "T K"]
+    smoothed: Float[Array, "T K"]
+    moves: Array
+
+
+def informed(values: Float[Array, "T K"]) -> Array:
+    """Which moves lead to a step that anything is still known about, ``[T-1]``.
+
+    Moves after the last evidence are the chain's own business: nothing is learned from them.
+    """
+    says = jnp.any(values != 0, axis=-1)
+    return jnp.flip(jax.lax.cummax(jnp.flip(says).astype(jnp.int8)))[1:] > 0
+
+
+def log_forward_backward(start: Probabilities, moves: Array, values: Array) -> ChainPass:
+    """The recursions in logarithms: of any numbers, and differentiable.
+
+    Args:
+        start: ``[K]``.
+        moves: ``[K, K]``, the probability of j after i; or ``[T-1, K, K]``.
+        values: ``[T, K]``, the log evidence for each state at each step.
+    """
+    each = moves.ndim == 3
+    log_moves = safe_log(moves)
+    xs = log_moves if each else None
+
+    def forward(predicted: Any, inputs: Any) -> Any:
+        value, move = inputs
+        joint = predicted + value
+        scale = log_sum_exp(joint)
+        # A step that no state explains is taken for a missing one, and makes the evidence zero.
+        some = scale > -jnp.inf
+        filtered = jnp.where(some, joint - jnp.where(some, scale, 0.0), predicted)
+        following = log_sum_exp((filtered[:, None] + move).T)
+        return following, (filtered, scale)
+
+    ahead = jnp.concatenate([log_moves, jnp.zeros_like(log_moves[:1])]) if each else None
+    one = (lambda carry, x: forward(carry, (x, log_moves))) if not each else forward
+    _, (filtered, scales) = jax.lax.scan(one, safe_log(start), (values, ahead) if each else values)
+
+    def backward(later: Any, inputs: Any) -> Any:
+        value, scale, move = inputs
+        known = jnp.where(scale > -jnp.inf, value - jnp.where(scale > -jnp.inf, scale, 0.0), 0.0)
+        message = known + later
+        return log_sum_exp(move + message[None]), (later, message)
+
+    last = jnp.zeros_like(values[0])
+    if each:
+        first, (later, messages) = jax.lax.scan(
+            backward, last, (values[1:], scales[1:], xs), reverse=True
+        )
+    else:
+        first, (later, messages) = jax.lax.scan(
+            lambda carry, x: backward(carry, (*x, log_moves)),
+            last, (values[1:], scales[1:]), reverse=True,
+        )  # fmt: skip
+    log_both = filtered[:-1, :, None] + log_moves + messages[:, None, :]
+    both = jnp.where(informed(values)[:, None, None], jnp.exp(log_both), 0.0)
+    smoothed = jnp.exp(filtered + jnp.concatenate([first[None], later]))
+    total = jnp.sum(scales)
+    return ChainPass(total, jnp.exp(filtered), smoothed, both if each else jnp.sum(both, axis=0))
+
+
+def _choose(start: Array, moves: Array, values: Array) -> ChainPass:
+    """Of a batch, with arguments as for ``scaled``: scaled if that is safe, else in logarithms."""
+    counted = jax.vmap(informed)(values)
+    quick = scaled(start, moves, values, counted)
+
+    def slow(_: Any) -> ChainPass:
+        many = [jnp.broadcast_to(a, (values.shape[0], *a.shape[1:])) for a in (start, moves)]
+        return jax.vmap(log_forward_backward)(*many, values)
+
+    def kept(found: ScaledPass) -> ChainPass:
+        return ChainPass(found.log_evidence, found.filtered, found.smoothed, found.moves)
+
+    return jax.lax.cond(quick.safe, kept, slow, quick)
+
+
+@jax.custom_batching.custom_vmap
+def _quick(start: Array, moves: Array, values: Array) -> ChainPass:
+    """``log_forward_backward``, quicker where it can be, and without derivatives."""
+    # The axis of a batch is there from the start, so that a batch is one call of `scaled`, whose
+    # choice of a way would under an ordinary vmap become the computation of both.
+    return jax.tree.map(lambda leaf: leaf[0], _choose(start[None], moves[None], values[None]))
+
+
+@_quick.def_vmap
+def _quick_batch(axis_size: int, in_batched: Any, *arguments: Array) -> tuple[ChainPass, ChainPass]:
+    whole = [
+        leaf if batched else leaf[None] for leaf, batched in zip(arguments, in_batched, strict=True)
+    ]
+    if not in_batched[2]:
+        whole[2] = jnp.broadcast_to(whole[2], (axis_size, *arguments[2].shape))
+    return _many(*whole), ChainPass(True, True, True, True)  # pyright: ignore[reportArgumentType]
+
+
+@jax.custom_batching.custom_vmap
+def _many(start: Array, moves: Array, values: Array) -> ChainPass:
+    """``_choose``; a batch of batches is one larger batch."""
+    return _choose(start, moves, values)
+
+
+@_many.def_vmap
+def _many_batch(axis_size: int, in_batched: Any, *arguments: Array) -> tuple[ChainPass, ChainPass]:
+    batch = arguments[2].shape[1 if in_batched[2] else 0]
+    shared = not (in_batched[0] or in_batched[1])
+
+    def flat(leaf: Array, batched: bool, lone: bool) -> Array:
+        if lone and not batched and leaf.shape[0] == 1:
+            return leaf
+        whole = leaf if batched else jnp.broadcast_to(leaf, (axis_size, *leaf.shape))
+        shape = (axis_size, batch, *whole.shape[2:])
+        return jnp.broadcast_to(whole, shape).reshape(axis_size * batch, *whole.shape[2:])
+
+    whole = [
+        flat(leaf, batched, shared and i < 2)
+        for i, (leaf, batched) in enumerate(zip(arguments, in_batched, strict=True))
+    ]
+    out = jax.tree.map(lambda leaf: leaf.reshape(axis_size, batch, *leaf.shape[1:]), _many(*whole))
+    return out, ChainPass(True, True, True, True)  # pyright: ignore[reportArgumentType]
+
+
+@jax.custom_vjp
+def forward_backward(start: Probabilities, moves: Array, values: Array) -> ChainPass:
+    """Evidence, filtered and smoothed states, and expected moves; see ``log_forward_backward``."""
+    return _quick(start, moves, values)
+
+
+def _kept(start: Array, moves: Array, values: Array) -> tuple[ChainPass, Any]:
+    return _quick(start, moves, values), (start, moves, values)
+
+
+def _pulled_back(kept: Any, change: ChainPass) -> Any:
+    return jax.vjp(log_forward_backward, *kept)[1](change)
+
+
+forward_backward.defvjp(_kept, _pulled_back)
