@@ -13,6 +13,8 @@ from latentia import (
     GaussianLatent,
     LatentVariableModel,
     LinearGaussian,
+    MarkovChain,
+    PerStep,
     Poisson,
     Product,
     SphericalGaussian,
@@ -50,6 +52,8 @@ CENTRES = np.array([[0.0, 0.0], [4.0, 1.0], [-1.0, 4.0]])
 SHAPES = np.array([[[1.0, 0.5], [0.5, 0.8]], [[0.6, -0.2], [-0.2, 1.2]], [[1.5, 0.0], [0.0, 0.4]]])
 LOADINGS = np.array([[0.9, 0.0], [0.8, 0.3], [-0.7, 0.6], [0.1, 0.9], [0.4, 0.5]])
 NOISE = np.array([0.4, 0.5, 0.3, 0.6, 0.8])
+# A move is forbidden.
+MOVES = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.0, 0.5]])
 BIAS = np.array([1.0, -1.0, 0.5, 0.0, 2.0])
 
 
@@ -102,6 +106,14 @@ MODELS = {
     "probabilistic pca": LatentVariableModel(GaussianLatent(dim=2), factors(isotropic=True)),
     "mixture of factor analysers": LatentVariableModel(
         Branching(Discrete(np.array([0.6, 0.4])), GaussianLatent(dim=1)), Switch(ANALYSERS)
+    ),
+    "gaussian hidden markov model": LatentVariableModel(
+        MarkovChain(np.array([0.6, 0.4]), np.array([[0.7, 0.3], [0.2, 0.8]]), length=4),
+        PerStep(Switch([Gaussian(c, s) for c, s in zip(CENTRES[:2], SHAPES[:2], strict=True)])),
+    ),
+    "stationary poisson hidden markov model": LatentVariableModel(
+        MarkovChain(transitions=MOVES, stationary=True, length=3),
+        PerStep(Switch([Poisson(np.array([rate])) for rate in (1.0, 4.0, 10.0)])),
     ),
 }
 """Models whose parameters are set; the laws draw their data from the models themselves."""

@@ -24,7 +24,7 @@ def _learner(model: Any, **options: Any) -> EM:
 
 
 def _data(model: Any, seed: int) -> dict[str, Any]:
-    """Rows with gaps, weights, and a few labels if the model has states."""
+    """Data with gaps, weights, and a few labels if the model has states."""
     rng = np.random.default_rng(seed)
     x = rows_of(model, seed, missing=True)
     weights = rng.integers(1, 3, ROWS).astype(float)
@@ -32,7 +32,11 @@ def _data(model: Any, seed: int) -> dict[str, Any]:
         return {"data": x, "weights": weights, "labels": None}
     # The state is the first part of z, whatever follows it.
     truth = jax.tree.leaves(verbs.map_estimate(model, x))[0]
-    return {"data": x, "weights": weights, "labels": np.where(rng.random(ROWS) < 0.2, truth, -1)}
+    return {
+        "data": x,
+        "weights": weights,
+        "labels": np.where(rng.random(truth.shape) < 0.2, truth, -1),
+    }
 
 
 def _fit(model: Any, seed: int, learner: EM | None = None, **changes: Any) -> Fit:
@@ -73,9 +77,9 @@ def fits_end_at_a_maximum(model: Any, seed: int = 0) -> None:
     close(
         fit.log_likelihood, weight @ np.asarray(score, float), rounding(model), "Fit.log_likelihood"
     )
-    seen = weight @ ~np.isnan(x).all(axis=1)
+    seen = weight @ (~np.isnan(x).all(axis=-1)).reshape(ROWS, -1).sum(axis=1)
     close(fit.weight, seen, 1e-6, "Fit.weight, against the weight of the rows with an entry")
-    label = np.full(ROWS, -1) if data["labels"] is None else data["labels"]
+    label = np.full(x.shape[:-1], -1) if data["labels"] is None else data["labels"]
     slopes = np.asarray(_slopes(fit.model, x, weight.astype(x.dtype), label), float)
     slopes = slopes @ tangents(fit.model).T
     sizes = np.maximum(np.abs(slopes).sum(axis=0), 1e-3 * fit.weight)
@@ -114,7 +118,8 @@ def units_do_not_matter(model: Any, seed: int = 0) -> None:
         labels=data["labels"],
         learner=_learner(model),
     )
-    jacobian = data["weights"] @ (~np.isnan(data["data"]) @ np.log(scale))
+    each = (~np.isnan(data["data"]) @ np.log(scale)).reshape(ROWS, -1)
+    jacobian = data["weights"] @ each.sum(axis=1)
     close(
         (there.log_likelihood + jacobian) / here.weight,
         here.log_likelihood / here.weight,
@@ -130,7 +135,10 @@ def empty_rows_change_nothing(model: Any, seed: int = 0) -> None:
     keep = np.arange(ROWS) < ROWS - 6
     short = {k: None if v is None else v[keep] for k, v in data.items()}
     x, weights = data["data"].copy(), data["weights"].copy()
-    labels = None if data["labels"] is None else np.where(keep, data["labels"], -1)
+    labels = None
+    if data["labels"] is not None:
+        labels = data["labels"].copy()
+        labels[~keep] = -1
     x[-6:-3] = np.nan
     weights[-3:] = 0
     one = _fit(model, seed, **short)

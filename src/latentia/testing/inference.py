@@ -37,6 +37,8 @@ def _rows(model: Any, seed: int) -> np.ndarray:
     x = np.array(draw_data(model, _ROWS, seed)[1])
     x[::3, 0] = np.nan
     x[1, -1] = np.nan
+    # Of a sequence these are whole steps; here is an entry.
+    x[2, ..., 0] = np.nan
     x[-1] = np.nan
     return x
 
@@ -145,7 +147,7 @@ def _features(z: Any) -> np.ndarray:
     for leaf in jax.tree.leaves(z):
         leaf = np.asarray(leaf)
         if leaf.dtype.kind in "iu":
-            parts.append((leaf[:, None] == np.arange(8)).astype(float))
+            parts.append((leaf[..., None] == np.arange(8)).astype(float).reshape(len(leaf), -1))
         else:
             parts.append(np.asarray(leaf, float).reshape(len(leaf), -1))
     flat = np.concatenate(parts, axis=1)
@@ -156,9 +158,11 @@ def _features(z: Any) -> np.ndarray:
 @jax.jit
 def _labelled(model: Any, x: Any, codes: Any) -> Any:
     def one(row: Any, code: Any) -> Any:
-        potential = model.prior.label(model.likelihood.potential(row), code)
+        # Of a sequence the first state is known.
+        known = code if row.ndim == 1 else jnp.full(row.shape[0], -1).at[0].set(code)
+        potential = model.prior.label(model.likelihood.potential(row), known)
         posterior = model.prior.condition(potential)
-        return posterior.log_evidence, posterior.probabilities
+        return posterior.log_evidence, posterior.probabilities.reshape(-1, model.prior.states)[0]
 
     return jax.vmap(lambda row: jax.vmap(lambda code: one(row, code))(codes))(x)
 
@@ -206,7 +210,9 @@ def draws_have_the_shape_asked(model: Any, seed: int = 0) -> None:
     """Draws of pairs have one row each, in the model's precision, and their density is not zero."""
     for count in (1, 2, 17):
         z, x = draw(model, count, seed)
-        assert x.shape == (count, model.likelihood.dim), f"sample: got x of shape {x.shape}."
+        asked = (count, *x.shape[1:-1], model.likelihood.dim)
+        assert x.ndim == len(model.likelihood.shape) + 1, f"sample: got x of shape {x.shape}."
+        assert x.shape == asked, f"sample: got x of shape {x.shape}, and not {asked}."
         assert x.dtype == dtype_of(model), f"sample: got {x.dtype} from {dtype_of(model)}."
         assert all(len(leaf) == count for leaf in jax.tree.leaves(z)), "sample: a z for each x."
         finite(_at_modes(model, x, z), "log_joint of a draw")

@@ -40,10 +40,10 @@ def _steps(model: Any, data: Any, problem: Any, *, form: Form, labelled: bool) -
 
 
 def blocks(x: Any, weight: Any = None, label: Any = None) -> Blocks:
-    """Rows as one block of ``ROWS``, filled up with rows of weight zero."""
+    """Data as one block of ``ROWS``, filled up with some of weight zero."""
     count = len(x)
-    whole = np.zeros((1, ROWS, x.shape[1]), x.dtype)
-    weights, labels = np.zeros((1, ROWS), x.dtype), np.full((1, ROWS), -1, np.int32)
+    whole, weights = np.zeros((1, ROWS, *x.shape[1:]), x.dtype), np.zeros((1, ROWS), x.dtype)
+    labels = np.full((1, ROWS, *x.shape[1:-1]), -1, np.int32)
     whole[0, :count] = x
     weights[0, :count] = 1 if weight is None else weight
     labels[0, :count] = -1 if label is None else label
@@ -116,12 +116,12 @@ def em_never_falls(model: Any, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     weight = rng.uniform(0.2, 2, ROWS).astype(x.dtype)
     start = elsewhere(model, seed)
-    label = np.where(rng.random(ROWS) < 0.2, 0, -1)
+    label = np.where(rng.random(x.shape[:-1]) < 0.2, 0, -1)
     data = blocks(x, weight, label)
     reference = elsewhere(model, seed + 1)
     _climbs(start, data, problem_for(reference, weight.sum()), "without a prior")
     _climbs(start, data, problem_for(reference, weight.sum(), 5.0), "with imaginary data")
-    floor = 0.3 * np.nanvar(x, axis=0)
+    floor = 0.3 * np.nanvar(x.reshape(-1, x.shape[-1]), axis=0)
     problem = problem_for(reference, weight.sum(), floor=floor)
     _climbs(_restricted(start, problem.limits), data, problem, "at the floor")
 
@@ -209,7 +209,7 @@ def weights_are_repeated_rows(model: Any, seed: int = 0) -> None:
     close(em_step(model, blocks(x, times), problem), repeated, allowed, "a step with whole weights")
     close(em_step(model, blocks(rows[::-1].copy()), problem), repeated, allowed,
           "a step with the rows reversed")  # fmt: skip
-    empty = np.concatenate([x, np.full((5, x.shape[1]), np.nan, x.dtype)])
+    empty = np.concatenate([x, np.full((5, *x.shape[1:]), np.nan, x.dtype)])
     _, value = em_step(model, blocks(empty, np.concatenate([times, np.ones(5)])), problem)
     close(value, repeated[1], allowed, "the objective with rows of NaN added")
 
@@ -221,11 +221,12 @@ def known_labels_decide(model: Any, seed: int = 0) -> None:
         return
     x = rows_of(model, seed)
     states = model.prior.states
-    label = np.arange(ROWS) % states
+    label = (np.arange(np.prod(x.shape[:-1])) % states).reshape(x.shape[:-1])
     problem = problem_for(model, float(ROWS))
     image, _ = em_step(model, blocks(x, None, label), problem)
-    shares = np.bincount(label, minlength=states) / ROWS
-    close(image.prior.shares(), shares, rounding(model), "the weights, all labels known")
+    if x.ndim == 2:
+        shares = np.bincount(label, minlength=states) / ROWS
+        close(image.prior.shares(), shares, rounding(model), "the weights, all labels known")
     again, _ = em_step(elsewhere(model, seed), blocks(x, None, label), problem)
     if not jax.tree.leaves(model.prior)[1:]:
         close(as_rows(again), as_rows(image), rounding(model, 1e-3, 1e-8),
@@ -233,7 +234,7 @@ def known_labels_decide(model: Any, seed: int = 0) -> None:
     order = np.roll(np.arange(states), 1)
     turned = LatentVariableModel(model.prior.reorder(order), model.likelihood.reorder(order))
     one, value = em_step(model, blocks(x), problem)
-    two, same = em_step(turned, blocks(x), problem)
+    two, same = em_step(turned, blocks(x), problem_for(turned, float(ROWS)))
     allowed = rounding(model, 1e-3, 1e-8)
     close(same, value, allowed, "the log-likelihood with states renumbered")
     back = LatentVariableModel(one.prior.reorder(order), one.likelihood.reorder(order))

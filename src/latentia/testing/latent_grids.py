@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.latents import Branching, Discrete, GaussianLatent
+from latentia.latents import Branching, Discrete, GaussianLatent, MarkovChain
 
 
 class LatentGrid(NamedTuple):
@@ -20,12 +20,15 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
     """Every state, and a trapezoid rule for every Gaussian dimension.
 
     Args:
-        prior: a ``Discrete``, ``GaussianLatent`` or ``Branching`` prior. For another structure,
-            give a law the grid itself.
+        prior: a ``Discrete``, ``GaussianLatent`` or ``Branching`` prior, or a ``MarkovChain`` of
+            few steps. For another structure, give a law the grid itself.
         fineness: points for each Gaussian dimension, over 16 standard deviations.
     """
     if isinstance(prior, Discrete):
         return LatentGrid(np.arange(prior.states), np.zeros(prior.states))
+    if isinstance(prior, MarkovChain):
+        paths = _paths(prior.states, prior.length)
+        return LatentGrid(paths, np.zeros(len(paths)))
     if isinstance(prior, GaussianLatent):
         return _gaussian(prior, fineness)
     if isinstance(prior, Branching):
@@ -37,6 +40,12 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
         inner = np.concatenate([g.z for g in each])
         return LatentGrid((codes, inner), np.concatenate([g.log_weights for g in each]))
     raise TypeError(f"prior should be one that can be enumerated, but is {prior!r}: give a grid.")
+
+
+def _paths(states: int, length: int) -> np.ndarray:
+    """All sequences of states, ``[K^T, T]``."""
+    mesh = np.meshgrid(*[np.arange(states)] * length, indexing="ij")
+    return np.stack([m.ravel() for m in mesh], axis=1)
 
 
 def _gaussian(prior: Any, fineness: int) -> LatentGrid:
@@ -56,6 +65,9 @@ def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
     """
     if isinstance(prior, Discrete):
         return jnp.arange(prior.states), posterior.probabilities
+    if isinstance(prior, MarkovChain):
+        paths = jnp.asarray(_paths(prior.states, prior.length))
+        return paths, jnp.exp(jax.vmap(posterior.log_prob)(paths))
     if isinstance(prior, GaussianLatent):
         arms = jnp.sqrt(1.0 * prior.dim) * posterior.root.T
         points = jnp.concatenate([posterior.mean + arms, posterior.mean - arms])
