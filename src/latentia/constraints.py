@@ -106,7 +106,7 @@ def free_vector(tree: Any) -> jax.Array:
     """The unconstrained coordinates of every learnable parameter of a model, as one vector."""
     pieces = [
         constraint.free(jnp.asarray(value)).ravel()
-        for constraint, value in _leaves(tree)
+        for constraint, value in constrained_leaves(tree)
         if constraint is not None
     ]
     return jnp.concatenate(pieces) if pieces else jnp.zeros(0)
@@ -115,7 +115,7 @@ def free_vector(tree: Any) -> jax.Array:
 def bind_vector(vector: jax.Array, like: Any) -> Any:
     """The model with the coordinates ``vector``, and in all else as ``like``."""
     bound, start = [], 0
-    for constraint, value in _leaves(like):
+    for constraint, value in constrained_leaves(like):
         if constraint is None:
             bound.append(value)
             continue
@@ -125,15 +125,19 @@ def bind_vector(vector: jax.Array, like: Any) -> Any:
     return jax.tree.unflatten(jax.tree.structure(like), bound)
 
 
-def _leaves(tree: Any, constraint: AbstractConstraint | None = _REAL) -> list[tuple[Any, Any]]:
+def constrained_leaves(
+    tree: Any, constraint: AbstractConstraint | None = _REAL
+) -> list[tuple[Any, Any]]:
     """Each array with its constraint (None if it is fixed), in the order of the pytree."""
     if isinstance(tree, eqx.Module):
         return [
             entry
             for field in dataclasses.fields(tree)
             if not field.metadata.get("static", False)
-            for entry in _leaves(getattr(tree, field.name), field.metadata.get(_KEY, constraint))
+            for entry in constrained_leaves(
+                getattr(tree, field.name), field.metadata.get(_KEY, constraint)
+            )
         ]
     if isinstance(tree, tuple | list):
-        return [entry for part in tree for entry in _leaves(part, constraint)]
+        return [entry for part in tree for entry in constrained_leaves(part, constraint)]
     return [] if tree is None else [(constraint, tree)]

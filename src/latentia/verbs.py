@@ -1,6 +1,7 @@
 """What one does with a model: sample, infer, map_estimate, score and fit."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -147,6 +148,8 @@ def fit(
     labels: Any = None,
     given: Any = None,
     learner: EM = EM(),
+    fixed: Any = None,
+    tied: Any = None,
     key: int = 0,
 ) -> Fit:
     """Maximum likelihood estimation of the parameters by EM.
@@ -163,6 +166,10 @@ def fit(
             arrays.
         given: covariates; no part of this version uses any.
         learner: how to fit, and to what.
+        fixed: names of parameters that keep the values they were given, such as
+            ``["prior.transitions"]``; or a mapping from names to masks of the entries that do.
+        tied: names of parameters that are the same in all states, such as
+            ``["likelihood.parts.variances"]``.
         key: a whole number that decides every random choice.
 
     Returns:
@@ -178,6 +185,8 @@ def fit(
         raise TypeError(
             f"model should have a likelihood that EM can learn, but has {model.likelihood!r}."
         )
+    if fixed is not None or tied is not None:
+        learner = replace(learner, fixed=fixed or (), tied=tuple(tied or ()))
     if labels is not None and not isinstance(model.prior, AbstractLabelledPrior):
         raise ValueError(
             "labels should be None, since this model has no states: use a Discrete or a Branching "
@@ -203,8 +212,6 @@ def fit(
 
 def on_host_fit(fit: Fit, columns: tuple[str, ...] | None) -> Fit:
     """A fit whose model holds NumPy arrays, and the names of the columns."""
-    from dataclasses import replace
-
     return replace(fit, model=on_host(fit.model), columns=columns)
 
 

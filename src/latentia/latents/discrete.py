@@ -148,11 +148,16 @@ def label_values(code: Code, states: int, dtype: Any) -> Probabilities:
     return jnp.where(known, jnp.zeros((), dtype), -jnp.inf)
 
 
+def probabilities_or_unset(values: np.ndarray) -> bool:
+    """Whether every row sums to one, but for what is not set, which is NaN."""
+    unset = np.isnan(values).any(-1)
+    sums = np.nansum(values, axis=-1)
+    fits = np.where(unset, sums <= 1 + 1e-5, np.isclose(sums, 1, atol=1e-5))
+    return bool(fits.all() and not (values < 0).any())
+
+
 def _check(weights: np.ndarray) -> None:
-    if np.isnan(weights).all():
-        return
-    proper = weights.ndim >= 1 and (weights >= 0).all()
-    if not proper or not np.allclose(weights.sum(-1), 1, atol=1e-5):
+    if weights.ndim < 1 or not probabilities_or_unset(weights):
         raise ValueError(
             f"weights should be probabilities that sum to 1, but is {weights}: divide them by "
             "their sum, or give the number of states to have them learned."

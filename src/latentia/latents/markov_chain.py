@@ -12,7 +12,7 @@ from latentia.numerics import product_log, safe_log
 from latentia.potentials import AbstractPotential, DiscretePotential, StepPotentials
 from latentia.typing import Key, Probabilities, Scalar, States, Weights
 
-from .discrete import label_values
+from .discrete import label_values, probabilities_or_unset
 from .interface import AbstractLabelledPrior
 from .markov_posterior import FORWARD_BACKWARD, MarkovMoments, MarkovPosterior
 from .stationary import raised_transitions, stationary_distribution
@@ -210,11 +210,8 @@ def _probabilities(value: Any, shape: tuple[int, ...], name: str) -> Any:
             f"{name} of MarkovChain should have the shape {shape}, but has {array.shape}: give a "
             "probability for each state."
         )
-    if np.isnan(array).all():
-        return array
-    sums = array.sum(-1)
-    if not (array >= 0).all() or not np.allclose(sums, 1, atol=1e-5):
-        worst = int(np.argmax(np.abs(sums - 1)))
+    if not probabilities_or_unset(array):
+        worst = int(np.argmax(np.abs(np.nansum(array, axis=-1) - 1)))
         row = f"row {worst} of {name}" if array.ndim > 1 else name
         shown = array[worst] if array.ndim > 1 else array
         raise ValueError(

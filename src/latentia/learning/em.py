@@ -17,6 +17,7 @@ from latentia.model import LatentVariableModel
 
 from .acceleration import History, extrapolate, no_history, remember
 from .expectation import Totals, maximized
+from .holding import put_back
 from .interface import AbstractLearner
 from .status import Status
 from .stopping import Gains, after, gap, no_gains, tested
@@ -27,7 +28,8 @@ class Problem(NamedTuple):
 
     ``weight ()`` is the sum of the weights; ``tol ()`` the distance to the limit at which to stop;
     ``reference`` a model whose ``strength ()`` imaginary data are added to the data (a conjugate
-    prior), or None.
+    prior), or None. ``held`` and ``tied`` say which parameters are fixed and which states share
+    (see ``holding``), or are None.
     """
 
     limits: Limits
@@ -35,6 +37,8 @@ class Problem(NamedTuple):
     tol: Any
     strength: Any
     reference: Any
+    held: Any = None
+    tied: Any = None
 
 
 class Progress(NamedTuple):
@@ -71,6 +75,10 @@ class EM(AbstractLearner):
         n_init: how many starts; None is a portfolio by the kind of model.
         start: "auto" for the portfolio and what is given, "given" for given parameters alone, or a
             sequence of the kinds in ``latentia.learning.partitions``.
+        fixed: names of parameters that keep the values they were given, such as
+            "prior.transitions"; or a mapping from names to masks of the entries that do.
+        tied: names of parameters that are the same in all states, such as
+            "likelihood.parts.variances".
     """
 
     max_iter: int = eqx.field(static=True, default=1000)
@@ -81,6 +89,8 @@ class EM(AbstractLearner):
     memory: int = eqx.field(static=True, default=5)
     n_init: int | None = eqx.field(static=True, default=None)
     start: str | tuple[str, ...] = eqx.field(static=True, default="auto")
+    fixed: Any = ()
+    tied: tuple[str, ...] = eqx.field(static=True, default=())
 
     def kernel(self) -> "EM":
         """The part that programs are compiled for: all else is data, or the host's business."""
@@ -90,6 +100,7 @@ class EM(AbstractLearner):
         # A start below the floor has a likelihood that no step may reach. What is no covariance at
         # all is left as it is, so that the first pass finds it.
         legal = LatentVariableModel(model.prior, model.likelihood.restrict(problem.limits))
+        legal = put_back(problem.held, model, legal)
         model = _choose(_all_finite(free_vector(model)), legal, model)
         # Only its size and kind: the first step looks at neither the point nor the history.
         shape = jax.eval_shape(free_vector, model)
@@ -146,6 +157,7 @@ class EM(AbstractLearner):
         plain = testing | (history.filled == 0) | (self.memory == 0)
         ahead = bind_vector(extrapolate(history, point, residual), image)
         ahead = LatentVariableModel(ahead.prior, ahead.likelihood.restrict(problem.limits))
+        ahead = put_back(problem.held, image, ahead)
         plain = plain | ~_all_finite(ahead)
         return Progress(
             model=state.candidate,
@@ -169,7 +181,8 @@ def em_map(model: Any, totals: Totals, problem: Problem) -> tuple[Any, jax.Array
     if problem.reference is not None:
         value = value + problem.strength * log_prior(model, problem.reference)
         totals = _with_imaginary_data(model, totals, problem)
-    return maximized(model, totals, problem.limits), value / problem.weight
+    image = maximized(model, totals, problem.limits, problem.held, problem.tied)
+    return image, value / problem.weight
 
 
 def log_prior(model: Any, reference: Any) -> jax.Array:

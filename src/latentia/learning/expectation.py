@@ -9,6 +9,8 @@ from latentia.data.blocks import AnyBlocks, Blocks, parts_of
 from latentia.model import LatentVariableModel
 from latentia.typing import Form, Scalar, Statistics
 
+from .holding import held_totals, put_back, tie
+
 # How many blocks are worked on side by side.
 _LANES = 2
 
@@ -78,8 +80,16 @@ def _posterior(model: Any, prepared: Any, x: Any, label: Any, labelled: bool) ->
     return jax.vmap(one)(x, label)
 
 
-def maximized(model: Any, totals: Totals, limits: Any) -> Any:
-    """The M-step: the model with the highest expected log-likelihood."""
-    return LatentVariableModel(
-        model.prior.maximize(totals.prior), model.likelihood.maximize(totals.likelihood, limits)
-    )
+def maximized(model: Any, totals: Totals, limits: Any, held: Any = None, tied: Any = None) -> Any:
+    """The M-step: the model with the highest expected log-likelihood.
+
+    Args:
+        held: which parameters are fixed, as from ``held_mask``, or None.
+        tied: which states share, as from ``tied_flags``, or None.
+    """
+    mine = held_totals(model.likelihood, totals.likelihood, held)
+    likelihood = model.likelihood.maximize(mine, limits)
+    if tied is not None:
+        likelihood = tie(likelihood, tied, totals.likelihood.mass)
+    found = LatentVariableModel(model.prior.maximize(totals.prior), likelihood)
+    return put_back(held, model, found)

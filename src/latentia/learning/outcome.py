@@ -8,6 +8,7 @@ import numpy as np
 
 from .em import Problem, log_prior
 from .fit_result import Fit
+from .holding import fewer
 from .status import Status
 
 
@@ -56,7 +57,8 @@ def outcome(
         start_status=tuple(_status(int(s), bool(d)) for s, d in zip(*starts[1:], strict=True)),
         weight=total,
         degrees_of_freedom=found.model.prior.degrees_of_freedom()
-        + found.model.likelihood.degrees_of_freedom(1),
+        + found.model.likelihood.degrees_of_freedom(1)
+        - fewer(found.model, problem.held, problem.tied),
         uncertainty=loss,
     )
 

@@ -14,6 +14,7 @@ from latentia.typing import Form
 
 from .em import EM, Problem
 from .fit_result import Fit, FitInterrupted
+from .holding import held_mask, put_back, tie, tied_flags
 from .outcome import outcome
 from .reporting import Entropy, report
 from .running import Interrupted, run, start
@@ -68,6 +69,8 @@ def plan_fit(
         tol=np.asarray(learner.tol, dtype),
         strength=np.asarray(learner.pseudo_count * model.likelihood.states, dtype),
         reference=reference,
+        held=held_mask(inner, learner.fixed),
+        tied=tied_flags(inner, learner.tied),
     )
     kinds = start_kinds(model.likelihood.states, learner.n_init, learner.start)
     views = [points]
@@ -76,15 +79,33 @@ def plan_fit(
     models = first_models(
         inner, inside, views, sample.mass, sample.labels, units.limits, kinds, seed
     )
-    return Plan(learner, problem, units, sample.labels is not None, dtype), models
+    if problem.held is not None:
+        # What a start chose for the free ones of some probabilities is scaled to what is left.
+        models = jax.vmap(lambda m: put_back(problem.held, m, m))(models)
+    if problem.tied is not None:
+        # The starts of all states are alike in what they share.
+        even = np.ones(model.likelihood.states, dtype)
+        models = jax.vmap(lambda m: _tied(m, problem.tied, even))(models)
+    return Plan(learner, problem, units, sample.labels is not None, dtype, model), models
+
+
+def _tied(model: Any, tied: Any, masses: Any) -> Any:
+    return LatentVariableModel(model.prior, tie(model.likelihood, tied, masses))
 
 
 class Plan:
     """The two stages of a fit: all starts on the sample, then the best on all the data."""
 
     def __init__(
-        self, learner: EM, problem: Problem, units: Units, labelled: bool, dtype: Any
+        self,
+        learner: EM,
+        problem: Problem,
+        units: Units,
+        labelled: bool,
+        dtype: Any,
+        given: Any,
     ) -> None:
+        self.given = given
         self.learner = learner
         self.problem = problem
         self.units = units
@@ -190,11 +211,16 @@ class Plan:
         """
         if self.learner.max_iter == 0:
             states = states._replace(objective=jnp.zeros_like(states.objective))
-        canonical = not (self.labelled or self.learner.start == "given")
+        # What is known of a state by its number keeps the number.
+        numbered = self.labelled or self.learner.start == "given" or self.learner.fixed
         units = self.units
         found = jax.device_get(
-            report(states, units.limits, units.centre, units.scale, canonical=canonical)
+            report(states, units.limits, units.centre, units.scale, canonical=not numbered)
         )
+        if self.problem.held is not None:
+            # To the last bit, whatever units the fit was in.
+            model = jax.tree.map(np.where, self.problem.held, self.given, found.model)
+            found = found._replace(model=model)
         lost = loss(found.inner) if found.inner.likelihood.states > 1 else 0.0
         result = outcome(found, trace, total, offset, starts, lost, ended, self.problem)
         if ended is Status.INTERRUPTED:

@@ -1,0 +1,44 @@
+"""Statistics for parameters that are fixed.
+
+Most parameters have an M-step of their own, so that a fixed one is simply put back. Where one
+enters the M-step of another, ``hold`` changes the statistics such that the others come out right: a
+variance about a mean that is fixed, say.
+"""
+
+from functools import singledispatch
+from typing import Any
+
+import jax.numpy as jnp
+
+from latentia.typing import Statistics
+
+from .gaussian import Gaussian
+from .independent_gaussian import DiagonalGaussian, SphericalGaussian
+from .product import Product
+
+
+@singledispatch
+def hold(part: Any, statistics: Statistics, held: Any) -> Statistics:
+    """Statistics whose ``maximize`` is the maximum with some parameters fixed, those put back.
+
+    Args:
+        part: one distribution or likelihood, whose statistics these are.
+        statistics: as ``part`` collected them.
+        held: a ``part`` with a boolean in place of each number: whether it is fixed.
+    """
+    return statistics
+
+
+def _about_the_mean(part: Any, statistics: Any, held: Any) -> Any:
+    # Moments are about the mean that the family has: without the first, it stays the mean.
+    return statistics._replace(first=jnp.where(held.mean, 0.0, statistics.first))
+
+
+for _family in (Gaussian, DiagonalGaussian, SphericalGaussian):
+    hold.register(_family, _about_the_mean)
+
+
+@hold.register
+def _(part: Product, statistics: Any, held: Any) -> Any:
+    triples = zip(part.parts, statistics, held.parts, strict=True)
+    return tuple(hold(*triple) for triple in triples)
