@@ -7,6 +7,7 @@ from latentia import (
     Branching,
     Categorical,
     DiagonalGaussian,
+    DiagonalStudentT,
     Discrete,
     Exponential,
     Gaussian,
@@ -14,10 +15,12 @@ from latentia import (
     LatentVariableModel,
     LinearGaussian,
     MarkovChain,
+    Mixture,
     PerStep,
     Poisson,
     Product,
     SphericalGaussian,
+    StudentT,
     Switch,
 )
 
@@ -44,8 +47,30 @@ FAMILIES = {
         Poisson(np.array([2.0])),
         Categorical(ITEMS[1:2, :3]),
     ),
+    "student t": StudentT(MEAN, COVARIANCE, np.array(4.0)),
+    "diagonal student t": DiagonalStudentT(MEAN, np.array([0.3, 4.0]), np.array(4.0)),
+    "mixture of gaussians": Mixture(
+        [0.4, 0.6], [Gaussian(MEAN, COVARIANCE), Gaussian(0 * MEAN, COVARIANCE)]
+    ),
+    "mixture of products": Mixture(
+        [0.3, 0.7],
+        [
+            Product(DiagonalStudentT([0.0], [1.0], fixed_df=3.0), Bernoulli([0.1])),
+            Product(DiagonalStudentT([1.0], [2.0], fixed_df=3.0), Bernoulli([0.9])),
+        ],
+    ),
 }
 """Families of distributions, with parameters of ordinary size and few columns."""
+
+LATENT = {
+    "student t",
+    "diagonal student t",
+    "mixture of gaussians",
+    "mixture of products",
+    "student t mixture",
+    "mixture of mixtures",
+}
+"""What has a latent variable of its own, beside the z of a model."""
 
 WEIGHTS = np.array([0.5, 0.3, 0.2])
 CENTRES = np.array([[0.0, 0.0], [4.0, 1.0], [-1.0, 4.0]])
@@ -99,6 +124,17 @@ MODELS = {
         [
             Product(Gaussian(c, s), Poisson(np.array([rate])), Bernoulli(np.array([p])))
             for c, s, rate, p in zip(CENTRES[:2], SHAPES[:2], (1.0, 6.0), (0.3, 0.8), strict=True)
+        ],
+        np.array([0.6, 0.4]),
+    ),
+    "student t mixture": mixture(
+        [StudentT(c, s, np.array(2.0)) for c, s in zip(CENTRES[:2], SHAPES[:2], strict=True)],
+        np.array([0.6, 0.4]),
+    ),
+    "mixture of mixtures": mixture(
+        [
+            Mixture([0.6, 0.4], [DiagonalGaussian(c, [0.5, 0.3]), DiagonalGaussian(d, [0.4, 0.6])])
+            for c, d in (([0.0, 0.0], [2.0, 2.0]), ([6.0, 0.0], [6.0, 3.0]))
         ],
         np.array([0.6, 0.4]),
     ),

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from .distributions import Bernoulli as Bernoulli
     from .distributions import Categorical as Categorical
     from .distributions import DiagonalGaussian as DiagonalGaussian
+    from .distributions import DiagonalStudentT as DiagonalStudentT
     from .distributions import Exponential as Exponential
     from .distributions import Gaussian as Gaussian
+    from .distributions import Mixture as Mixture
     from .distributions import Poisson as Poisson
     from .distributions import Product as Product
     from .distributions import SphericalGaussian as SphericalGaussian
+    from .distributions import StudentT as StudentT
     from .estimators.factor_analysis import FactorAnalysis as FactorAnalysis
     from .estimators.files import load as load
     from .estimators.files import save as save
@@ -68,6 +71,9 @@ _WHERE = {
     "Categorical": "latentia.distributions",
     "Poisson": "latentia.distributions",
     "Product": "latentia.distributions",
+    "StudentT": "latentia.distributions",
+    "DiagonalStudentT": "latentia.distributions",
+    "Mixture": "latentia.distributions",
     "Discrete": "latentia.latents",
     "GaussianLatent": "latentia.latents",
     "Branching": "latentia.latents",

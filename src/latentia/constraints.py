@@ -50,6 +50,19 @@ class Positive(AbstractConstraint):
         return jnp.where(like == 0, 0.0, jnp.exp(free))
 
 
+class Between(AbstractConstraint):
+    """Positive numbers from ``low`` to ``high``, by their logarithm; beyond is cut off."""
+
+    low: float = eqx.field(static=True)
+    high: float = eqx.field(static=True)
+
+    def free(self, value: jax.Array) -> jax.Array:
+        return _log(value)
+
+    def bind(self, free: jax.Array, like: jax.Array) -> jax.Array:
+        return jnp.clip(jnp.exp(free), self.low, self.high)
+
+
 class Interval(AbstractConstraint):
     """Probabilities, by their log odds."""
 
@@ -100,6 +113,11 @@ interval: Final = {_KEY: Interval()}
 simplex: Final = {_KEY: Simplex()}
 covariance: Final = {_KEY: Covariance()}
 fixed: Final = {_KEY: None}
+
+
+def between(low: float, high: float) -> dict[str, Any]:
+    """Positive numbers from ``low`` to ``high``."""
+    return {_KEY: Between(low, high)}
 
 
 def free_vector(tree: Any) -> jax.Array:

@@ -1,16 +1,33 @@
 import pytest
 
-from catalogue import FAMILIES
+from catalogue import FAMILIES, LATENT
 from latentia.distributions import AbstractExponentialFamily
-from latentia.testing import EXPONENTIAL_FAMILY_LAWS, LEARNING_LAWS
+from latentia.testing import (
+    COMPLETE_FAMILY_LAWS,
+    EXPONENTIAL_FAMILY_LAWS,
+    LATENT_FAMILY_LAWS,
+    LEARNING_LAWS,
+)
 from laws.cases import cases
 
 EXPONENTIAL = {n: f for n, f in FAMILIES.items() if isinstance(f, AbstractExponentialFamily)}
+COMPLETE_ONES = {n: f for n, f in FAMILIES.items() if n not in LATENT}
+LATENT_ONES = {n: f for n, f in FAMILIES.items() if n in LATENT}
 NARROW = ("statistics_add_over_data", "weights_are_repetitions", "missing_data_are_learned_from")
 
 
 @pytest.mark.parametrize(("law", "family"), cases(LEARNING_LAWS, FAMILIES, NARROW))
 def test_learning(law, family):
+    law(family)
+
+
+@pytest.mark.parametrize(("law", "family"), cases(COMPLETE_FAMILY_LAWS, COMPLETE_ONES))
+def test_complete_family(law, family):
+    law(family)
+
+
+@pytest.mark.parametrize(("law", "family"), cases(LATENT_FAMILY_LAWS, LATENT_ONES))
+def test_latent_family(law, family):
     law(family)
 
 

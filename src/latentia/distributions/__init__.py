@@ -2,6 +2,7 @@
 
 from .bernoulli import Bernoulli as Bernoulli
 from .categorical import Categorical as Categorical
+from .diagonal_student_t import DiagonalStudentT as DiagonalStudentT
 from .exponential import Exponential as Exponential
 from .gaussian import Gaussian as Gaussian
 from .independent_gaussian import DiagonalGaussian as DiagonalGaussian
@@ -10,5 +11,7 @@ from .interface import AbstractDistribution as AbstractDistribution
 from .interface import AbstractExponentialFamily as AbstractExponentialFamily
 from .interface import AbstractFamily as AbstractFamily
 from .interface import Limits as Limits
+from .mixture import Mixture as Mixture
 from .poisson import Poisson as Poisson
 from .product import Product as Product
+from .student_t import StudentT as StudentT

@@ -80,7 +80,11 @@ class AbstractFamily(AbstractDistribution):
 
     @abstractmethod
     def maximize(self, statistics: Statistics, limits: Limits) -> Self:
-        """The family with the highest expected log-likelihood, from its own statistics."""
+        """The family with the highest expected log-likelihood, from its own statistics.
+
+        Of a family with a latent variable of its own (the part of a mixture, the scale of a Student
+        t) this is one step of EM, which climbs.
+        """
 
     @abstractmethod
     def restrict(self, limits: Limits) -> Self:
@@ -90,12 +94,16 @@ class AbstractFamily(AbstractDistribution):
     def imagine(self, other: Any, weight: Scalar) -> Statistics:
         """The statistics that it would expect to collect from ``weight`` data of ``other``.
 
-        Conjugate priors and online learning are such imaginary data.
+        Conjugate priors and online learning are such imaginary data. They are complete: a latent
+        variable that the family has of its own is imagined with them.
         """
 
     @abstractmethod
     def expected_log_prob(self, other: Any) -> Scalar:
-        """The mean of this family's log density under ``other``, up to a constant of ``other``."""
+        """The mean of this family's log density under ``other``, up to a constant of ``other``.
+
+        Like imaginary data, the density is that of x and of the family's own latent variable.
+        """
 
     @abstractmethod
     def guess(self, x: Rows, weight: Weights) -> Self:

@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 
 from latentia import distributions, latents, likelihoods
-from latentia.constraints import Covariance, Interval, Positive, Simplex
+from latentia.constraints import Between, Covariance, Interval, Positive, Simplex
 from latentia.latents import Branching
 from latentia.model import LatentVariableModel
 
@@ -32,6 +32,9 @@ PARTS: dict[str, type] = {
     "Categorical": distributions.Categorical,
     "Poisson": distributions.Poisson,
     "Product": distributions.Product,
+    "StudentT": distributions.StudentT,
+    "DiagonalStudentT": distributions.DiagonalStudentT,
+    "Mixture": distributions.Mixture,
 }
 NAMES = {cls: name for name, cls in PARTS.items()}
 
@@ -136,6 +139,8 @@ def _allowed(constraint: Any, value: np.ndarray) -> bool:
     known = value[~np.isnan(value)]
     if isinstance(constraint, Positive):
         return bool((known >= 0).all())
+    if isinstance(constraint, Between):
+        return bool(((known >= constraint.low) & (known <= constraint.high)).all())
     if isinstance(constraint, Interval):
         return bool(((known >= 0) & (known <= 1)).all())
     if isinstance(constraint, Simplex) and known.size == value.size:

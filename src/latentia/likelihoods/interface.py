@@ -8,10 +8,10 @@ from abc import abstractmethod
 from typing import Any, Protocol, Self
 
 import equinox as eqx
-import jax
 from jaxtyping import Array, Bool, Float, Int
 
 from latentia.distributions import Limits
+from latentia.distributions.stacks import take as take
 from latentia.potentials import AbstractPotential
 from latentia.typing import Datum, Form, Key, Moments, Rows, Scalar, Statistics, Weights
 
@@ -157,8 +157,3 @@ class AbstractLearnableLikelihood(AbstractConjugateLikelihood):
     @abstractmethod
     def describe(self) -> str:
         """What it is, in a few words."""
-
-
-def take(stacked: Any, index: Any) -> Any:
-    """Entry ``index`` of the leading axis of every array."""
-    return jax.tree.map(lambda leaf: leaf[index], stacked)

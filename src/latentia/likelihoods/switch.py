@@ -6,13 +6,16 @@ from typing import Any, NamedTuple, Self
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from latentia.distributions import AbstractExponentialFamily, AbstractFamily, Limits, Product
+from latentia.distributions.stacks import stack, take
 from latentia.potentials import BranchPotential, DiscretePotential
 from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 
-from .interface import AbstractLearnableLikelihood, Prepared, take
+from .interface import AbstractLearnableLikelihood, Prepared
+
+# What a row counts for the first guess of a state that it is not assigned to.
+_OTHERS = 1e-6
 
 
 class SwitchTotals(NamedTuple):
@@ -39,11 +42,11 @@ class Switch(AbstractLearnableLikelihood):
 
     def __init__(self, parts: Any, count: int | None = None) -> None:
         if isinstance(parts, Sequence):
-            parts = jax.tree.map(lambda *leaves: _stack(leaves), *_alike(parts))
+            parts = stack(parts, "Switch")
         elif count is not None:
             if count < 1:
                 raise ValueError(f"count of Switch should be at least 1 state, but is {count}.")
-            parts = jax.tree.map(lambda leaf: _stack([leaf] * count), parts)
+            parts = stack([parts] * count, "Switch")
         if not isinstance(parts, AbstractFamily | AbstractLearnableLikelihood):
             raise TypeError(
                 f"parts of Switch should be distributions or likelihoods, but is {parts!r}: write "
@@ -158,8 +161,9 @@ class Switch(AbstractLearnableLikelihood):
                 keys,
             )
             return type(self)(first)
-        pooled = take(self.parts, 0).guess(x, weight)
-        first = Switch(jax.tree.map(lambda leaf: jnp.stack([leaf] * self.states), pooled))
+        # All other rows count a little, so that a state without data has a guess as well.
+        shares = (assignment + _OTHERS).T * weight
+        first = Switch(jax.vmap(take(self.parts, 0).guess, (None, 0))(x, shares))
 
         def improve(_: Any, switch: Any) -> Any:
             return switch.maximize(switch.prepare(form).statistics(x, assignment, weight), limits)
@@ -269,24 +273,6 @@ def _statistics(plain: bool, parts: Any, x: Rows, moments: Any, weight: Weights)
             parts, moments.inner, shared
         )
     return SwitchTotals(jnp.sum(shared, axis=0), states)
-
-
-def _alike(parts: Sequence[Any]) -> Sequence[Any]:
-    shapes = {str(jax.tree.map(np.shape, part)) for part in parts}
-    structures = {jax.tree.structure(part) for part in parts}
-    if len(shapes) != 1 or len(structures) != 1:
-        raise ValueError(
-            "parts of Switch should be one or more of the same kind and size, but "
-            f"{len(parts)} were given of {len(shapes)} kinds: use Product for columns of different "
-            "kinds."
-        )
-    return parts
-
-
-def _stack(leaves: Sequence[Any]) -> Any:
-    if any(isinstance(leaf, jax.Array) for leaf in leaves):
-        return jnp.stack(leaves)
-    return np.stack(leaves)
 
 
 def _name(part: Any) -> str:

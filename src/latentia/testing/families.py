@@ -97,16 +97,12 @@ def assert_stationary(family: Any, x: Any, weight: Any, tolerance: float, what: 
     )
 
 
-@law
-def maximize_finds_the_maximum(family: Any, seed: int = 0) -> None:
-    """At the estimate the likelihood has no slope, and no member nearby is better."""
-    x, weight = weighted_draws(family, seed)
-    limits = no_limits(family.dim, x.dtype)
-    found = maximize(family, statistics(family, x, weight), limits)
-    assert_stationary(found, x, weight, rounding(family, 1e-3, 1e-9), "maximize")
-    best = weight @ log_prob(found, x)
+def assert_maximum(family: Any, x: Any, weight: Any, tolerance: float, seed: int) -> None:
+    """The likelihood has no slope at this member of the family, and none nearby is better."""
+    assert_stationary(family, x, weight, tolerance, "maximize")
+    best = weight @ log_prob(family, x)
     for size in (0.3, 0.03):
-        others = _perturbed(found, jax.random.split(jax.random.key(seed), 5), size)
+        others = _perturbed(family, jax.random.split(jax.random.key(seed), 5), size)
         for i in range(5):
             other = jax.tree.map(lambda leaf, i=i: leaf[i], others)
             value = weight @ log_prob(other, x)
@@ -116,12 +112,42 @@ def maximize_finds_the_maximum(family: Any, seed: int = 0) -> None:
             )
 
 
+@law
+def maximize_finds_the_maximum(family: Any, seed: int = 0) -> None:
+    """At the estimate the likelihood has no slope, and no member nearby is better."""
+    x, weight = weighted_draws(family, seed)
+    found = maximize(family, statistics(family, x, weight), no_limits(family.dim, x.dtype))
+    assert_maximum(found, x, weight, rounding(family, 1e-3, 1e-9), seed)
+
+
+@law
+def steps_end_at_the_maximum(family: Any, seed: int = 0) -> None:
+    """Of a family with a latent variable: where repeated steps end is a maximum."""
+    x, weight = weighted_draws(family, seed)
+    found = _iterate(family, x, weight, no_limits(family.dim, x.dtype))
+    assert_maximum(found, x, weight, rounding(family, 2e-3, 1e-8), seed)
+
+
+_STEPS = 20_000
+
+
 @jax.jit
 def _iterate(family: Any, x: Any, weight: Any, limits: Any) -> Any:
-    def again(_: Any, member: Any) -> Any:
-        return member.maximize(member.statistics(x, weight), limits)
+    """The family after many steps, each of which starts from the last."""
 
-    return jax.lax.fori_loop(0, 100, again, family)
+    def going(carry: Any) -> Any:
+        count, _, moving = carry
+        return (count < _STEPS) & moving
+
+    def again(carry: Any) -> Any:
+        count, member, _ = carry
+        moved = member.maximize(member.statistics(x, weight), limits)
+        pairs = zip(jax.tree.leaves(moved), jax.tree.leaves(member), strict=True)
+        changes = [jnp.any(jnp.abs(a - b) > 4 * jnp.finfo(a.dtype).eps * jnp.abs(b))
+                   for a, b in pairs]  # fmt: skip
+        return count + 1, moved, jnp.any(jnp.stack(changes))
+
+    return jax.lax.while_loop(going, again, (0, family, jnp.array(True)))[1]
 
 
 @law
@@ -168,7 +194,17 @@ def imagined_data_are_its_own(family: Any, seed: int = 0) -> None:
 @law
 def imagined_data_are_expected_data(family: Any, seed: int = 0) -> None:
     """``imagine`` is the mean of ``statistics`` under the other distribution."""
-    other = _another(family, seed)
+    _imagines(family, _another(family, seed), seed)
+
+
+@law
+def its_own_imagined_data_are_expected_data(family: Any, seed: int = 0) -> None:
+    """Of a family with a latent variable, which is imagined too: for the family itself, whose
+    statistics expect that variable, ``imagine`` is the mean of ``statistics``."""
+    _imagines(family, family, seed)
+
+
+def _imagines(family: Any, other: Any, seed: int) -> None:
     grid = grid_of(draw_data(other, 512, seed))
     mass = np.exp(log_prob(other, grid.points) + grid.log_weights)
     keep = mass > 1e-18
@@ -201,6 +237,29 @@ def expected_log_prob_is_the_mean(family: Any, seed: int = 0) -> None:
         rounding(family, 1e-3),
         "expected_log_prob less its integral",
     )
+
+
+@jax.jit
+def _expected_slope(family: Any) -> Any:
+    vector = free_vector(family)
+
+    def value(vector: Any) -> Any:
+        return bind_vector(vector, family).expected_log_prob(family)
+
+    return jax.value_and_grad(value)(vector)
+
+
+@law
+def expected_log_prob_is_highest_for_itself(family: Any, seed: int = 0) -> None:
+    """Gibbs' inequality: no other member is expected to be as probable under the family."""
+    best, slope = jax.device_get(_expected_slope(family))
+    close(slope, 0 * slope, rounding(family, 1e-4), "the slope of expected_log_prob at itself")
+    for size in (0.3, 0.03):
+        others = _perturbed(family, jax.random.split(jax.random.key(seed), 5), size)
+        for i in range(5):
+            other = jax.tree.map(lambda leaf, i=i: leaf[i], others)
+            value = float(_expected(other, family))
+            assert value < best, f"expected_log_prob: {value} of another, {best} of itself."
 
 
 _guess: Any = jax.jit(lambda family, x, weight: family.guess(x, weight))

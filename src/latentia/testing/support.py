@@ -18,6 +18,10 @@ from latentia.precision import precision_of
 # Rows are evaluated in pieces of this size, so that each part is compiled once.
 _PIECE = 4096
 
+# The kurtosis of draws, 3 for a Gaussian, from which the tails are taken to be heavy; and how far
+# these are followed, in the logarithm of the distance.
+_HEAVY, _FAR = 4.0, 12.0
+
 
 def law(check: Callable[..., None]) -> Callable[..., None]:
     """Run a law in the precision of the part that it is about."""
@@ -142,32 +146,41 @@ def axes_of(draws: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
     Columns of whole numbers are enumerated well beyond the draws; others get the trapezoid rule,
     which is exact to rounding for densities as smooth as a Gaussian. On a half line it is applied
-    to the logarithm.
+    to the logarithm, and where the tails are heavy to the inverse hyperbolic sine.
     """
     draws = np.asarray(draws, float)
     whole = np.array([np.array_equal(c, np.round(c)) for c in draws.T])
-    step = np.zeros(draws.shape[1])
+    own = np.ones(draws.shape[1])
     if (~whole).any():
         spread = np.atleast_2d(np.cov(draws[:, ~whole].T))
-        step[~whole] = 0.5 / np.sqrt(np.diagonal(np.linalg.inv(spread)))
+        # What of its standard deviation a column keeps, once the others are known.
+        own[~whole] = 1 / np.sqrt(np.diagonal(np.linalg.inv(spread)) * np.diagonal(spread))
     axes = []
-    for j, column in enumerate(draws.T):
+    for column, is_whole, share in zip(draws.T, whole, own, strict=True):
         low, high = column.min(), column.max()
-        if whole[j]:
+        if is_whole:
             # A column by itself may have a long tail; a product of several has to stay small.
             beyond = (4 if draws.shape[1] == 1 else 1) * (high - low) + 4
             points = np.arange(low - 1, high + beyond)
             axes.append((points, np.zeros(len(points))))
-            continue
-        if 0 < low < 0.01 * column.std() and np.mean(column < 0.1 * column.std()) > 0.05:
+        elif 0 < low < 0.01 * column.std() and np.mean(column < 0.1 * column.std()) > 0.05:
             points = np.exp(np.arange(np.log(column.mean()) - 30, np.log(60 * high), 0.1))
             axes.append((points, np.log(0.1 * points)))
-            continue
-        reach = 8.5 * column.std()
-        count = int(np.ceil(2 * reach / step[j])) + 1
-        points = np.linspace(column.mean() - reach, column.mean() + reach, count)
-        axes.append((points, np.full(count, np.log(points[1] - points[0]))))
+        elif np.mean(((column - column.mean()) / column.std()) ** 4) > _HEAVY:
+            axes.append(_heavy_axis(column, share))
+        else:
+            reach = 8.5 * column.std()
+            count = int(np.ceil(34 / share)) + 1
+            points = np.linspace(column.mean() - reach, column.mean() + reach, count)
+            axes.append((points, np.full(count, np.log(points[1] - points[0]))))
     return axes
+
+
+def _heavy_axis(column: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    low, centre, high = np.quantile(column, [0.25, 0.5, 0.75])
+    unit, step = 0.7 * (high - low), 0.2 * share
+    place = np.arange(-_FAR, _FAR, step)
+    return centre + unit * np.sinh(place), np.log(unit * step * np.cosh(place))
 
 
 def grid_of(draws: np.ndarray) -> Grid:
