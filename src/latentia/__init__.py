@@ -23,15 +23,20 @@ if TYPE_CHECKING:
     from .distributions import Product as Product
     from .distributions import SphericalGaussian as SphericalGaussian
     from .distributions import StudentT as StudentT
+    from .estimators.categorical_hmm import CategoricalHMM as CategoricalHMM
     from .estimators.factor_analysis import FactorAnalysis as FactorAnalysis
     from .estimators.files import load as load
     from .estimators.files import save as save
+    from .estimators.gaussian_hmm import GaussianHMM as GaussianHMM
     from .estimators.gaussian_mixture import GaussianMixture as GaussianMixture
+    from .estimators.gmm_hmm import GMMHMM as GMMHMM
+    from .estimators.hidden_markov_model import HiddenMarkovModel as HiddenMarkovModel
     from .estimators.latent_class import LatentClass as LatentClass
     from .estimators.mixed_mixture import MixedMixture as MixedMixture
     from .estimators.mixture_of_factor_analyzers import (
         MixtureOfFactorAnalyzers as MixtureOfFactorAnalyzers,
     )
+    from .estimators.poisson_hmm import PoissonHMM as PoissonHMM
     from .estimators.probabilistic_pca import ProbabilisticPCA as ProbabilisticPCA
     from .inference import Auto as Auto
     from .inference import Exact as Exact
@@ -96,6 +101,11 @@ _WHERE = {
     "MixtureOfFactorAnalyzers": "latentia.estimators.mixture_of_factor_analyzers",
     "LatentClass": "latentia.estimators.latent_class",
     "MixedMixture": "latentia.estimators.mixed_mixture",
+    "GaussianHMM": "latentia.estimators.gaussian_hmm",
+    "GMMHMM": "latentia.estimators.gmm_hmm",
+    "PoissonHMM": "latentia.estimators.poisson_hmm",
+    "CategoricalHMM": "latentia.estimators.categorical_hmm",
+    "HiddenMarkovModel": "latentia.estimators.hidden_markov_model",
     "enable_compilation_cache": "latentia.compilation",
 }
 _MODULES = ("data", "datasets", "io", "plots", "testing")

@@ -15,11 +15,16 @@ from latentia.io.models import read_tree, write_tree
 from latentia.learning import Fit, Status
 from latentia.model import LatentVariableModel
 
+from .categorical_hmm import CategoricalHMM
 from .factor_analysis import FactorAnalysis
+from .gaussian_hmm import GaussianHMM
 from .gaussian_mixture import GaussianMixture
+from .gmm_hmm import GMMHMM
+from .hidden_markov_model import HiddenMarkovModel
 from .latent_class import LatentClass
 from .mixed_mixture import MixedMixture
 from .mixture_of_factor_analyzers import MixtureOfFactorAnalyzers
+from .poisson_hmm import PoissonHMM
 from .probabilistic_pca import ProbabilisticPCA
 
 # The names in files, which never change.
@@ -30,6 +35,11 @@ ESTIMATORS: dict[str, type] = {
     "MixtureOfFactorAnalyzers": MixtureOfFactorAnalyzers,
     "LatentClass": LatentClass,
     "MixedMixture": MixedMixture,
+    "GaussianHMM": GaussianHMM,
+    "GMMHMM": GMMHMM,
+    "PoissonHMM": PoissonHMM,
+    "CategoricalHMM": CategoricalHMM,
+    "HiddenMarkovModel": HiddenMarkovModel,
 }
 _CLASSES: dict[str, type] = {"Fit": Fit, "Schema": Schema, "Column": Column}
 _NAMES = {cls: name for name, cls in _CLASSES.items()}

@@ -42,9 +42,11 @@ def answer_sequences(model: Any, x: Any, ask: Ask, labels: Any) -> Any:
         answers = for_sequences(model, data, ask, codes)
     pairs = zip(answers, data.lengths, strict=True)
     answers = [_cut(answer, ask, int(length)) for answer, length in pairs]
-    if not isinstance(x, list | tuple) and np.ndim(x) == 2:
+    # Lists may be ragged, which NumPy does not count the axes of.
+    axes = 0 if isinstance(x, list | tuple) else np.ndim(x)
+    if axes == 2:
         return answers[0]
-    if ask is log_evidence or np.ndim(x) == 3:
+    if ask is log_evidence or axes == 3:
         return jax.tree.map(lambda *leaves: np.stack(leaves), *answers)
     return answers
 

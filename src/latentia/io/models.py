@@ -9,7 +9,7 @@ import numpy as np
 
 from latentia import distributions, latents, likelihoods
 from latentia.constraints import Between, Covariance, Interval, Positive, Simplex
-from latentia.latents import Branching
+from latentia.latents import Branching, MarkovChain
 from latentia.model import LatentVariableModel
 
 from .error import ModelFileError
@@ -23,8 +23,10 @@ PARTS: dict[str, type] = {
     "Discrete": latents.Discrete,
     "GaussianLatent": latents.GaussianLatent,
     "Branching": Branching,
+    "MarkovChain": MarkovChain,
     "Switch": likelihoods.Switch,
     "LinearGaussian": likelihoods.LinearGaussian,
+    "PerStep": likelihoods.PerStep,
     "Gaussian": distributions.Gaussian,
     "DiagonalGaussian": distributions.DiagonalGaussian,
     "SphericalGaussian": distributions.SphericalGaussian,
@@ -127,6 +129,9 @@ def _check_module(part: Any) -> None:
             type(part)(*part.parts)
         elif isinstance(part, Branching):
             type(part)(**values, stacked=True)
+        elif isinstance(part, MarkovChain):
+            # What is free follows from what was given at first.
+            MarkovChain(part.start, part.transitions, length=part.length)
         else:
             type(part)(**values)
     except (ValueError, TypeError, AttributeError, IndexError) as error:

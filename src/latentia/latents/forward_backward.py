@@ -102,7 +102,8 @@ def _choose(start: Array, moves: Array, values: Array) -> ChainPass:
     def kept(found: ScaledPass) -> ChainPass:
         return ChainPass(found.log_evidence, found.filtered, found.smoothed, found.moves)
 
-    return jax.lax.cond(quick.safe, kept, slow, quick)
+    branches: Any = (kept, slow)
+    return jax.lax.cond(quick.safe, *branches, quick)
 
 
 @jax.custom_batching.custom_vmap

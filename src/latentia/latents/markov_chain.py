@@ -10,6 +10,7 @@ import numpy as np
 from latentia.constraints import simplex
 from latentia.numerics import product_log, safe_log
 from latentia.potentials import AbstractPotential, DiscretePotential, StepPotentials
+from latentia.precision import precision_of
 from latentia.typing import Key, Probabilities, Scalar, States, Weights
 
 from .discrete import label_values, probabilities_or_unset
@@ -29,12 +30,12 @@ class MarkovChain(AbstractLabelledPrior):
     """A Markov chain of K states: z is a sequence ``[T]``, as long as x.
 
     Args:
-        start: ``[K]``, the probability of each first state; or the number K, if everything is to be
-            learned; or None if the chain is stationary.
+        start: ``[K]``, the probability of each first state; or the number K, if they are to be
+            learned; or None for a stationary chain, whose first state has the stationary
+            distribution of the transitions.
         transitions: ``[K, K]``, the probability of state j after state i. What is 0 is forbidden
-            and stays so.
-        stationary: whether the first state has the stationary distribution of the transitions,
-            which then is all that there is to learn.
+            and stays so. None if they are to be learned.
+        stationary: with a number, whether the chain is stationary.
         length: T, how many steps ``sample`` draws.
     """
 
@@ -62,6 +63,7 @@ class MarkovChain(AbstractLabelledPrior):
                 f"length of MarkovChain should be a whole number of at least 1, but is {length!r}."
             )
         given = np.full(states, np.nan) if np.ndim(start) == 0 else start
+        stationary = stationary or start is None
         self.start = None if stationary else _probabilities(given, (states,), "start")
         moves = np.full((states, states), np.nan) if transitions is None else transitions
         self.transitions = _probabilities(moves, (states, states), "transitions")
@@ -168,6 +170,10 @@ class MarkovChain(AbstractLabelledPrior):
 
     def shares(self) -> Probabilities:
         """``[K]``: how much of a long sequence each state takes."""
+        with precision_of(self.transitions):
+            return self._shares()
+
+    def _shares(self) -> Probabilities:
         shares, halfway = self.first, 0.5 * self.transitions
         # The lazy chain goes where the chain goes on average, also where that has periods.
         power = halfway + 0.5 * jnp.eye(self.states, dtype=halfway.dtype)

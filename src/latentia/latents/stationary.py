@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from latentia.numerics import product_log
+from latentia.precision import precision_of
 from latentia.typing import Probabilities
 
 Transitions = Float[Array, "K K"]
@@ -16,6 +17,11 @@ def stationary_distribution(transitions: Transitions) -> Probabilities:
     The equations pi = pi A and sum(pi) = 1, added up to one regular system. A chain that falls into
     parts that never meet has several such distributions, and gets NaN or one of them.
     """
+    with precision_of(transitions):
+        return _solved(transitions)
+
+
+def _solved(transitions: Transitions) -> Probabilities:
     states = transitions.shape[-1]
     ones = jnp.ones((states, states), transitions.dtype)
     system = jnp.eye(states, dtype=transitions.dtype) - transitions + ones
