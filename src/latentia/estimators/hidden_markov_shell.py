@@ -90,7 +90,8 @@ class AbstractHiddenMarkov(BaseEstimator, metaclass=ABCMeta):
     def _sequences(self, X: Any, lengths: Any) -> Sequences:
         check_is_fitted(self, "model_")
         if "n_features_in_" not in self.__dict__:
-            self.n_features_in_ = self.model_.likelihood.dim
+            likelihood: Any = self.model_.likelihood
+            self.n_features_in_ = likelihood.dim
         return sequences(self._read(X, reset=False), lengths)
 
     def _compose(self, columns: int, known: str) -> LatentVariableModel:

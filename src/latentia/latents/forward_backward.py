@@ -96,8 +96,8 @@ def _choose(start: Array, moves: Array, values: Array) -> ChainPass:
     quick = scaled(start, moves, values, counted)
 
     def slow(_: Any) -> ChainPass:
-        many = [jnp.broadcast_to(a, (values.shape[0], *a.shape[1:])) for a in (start, moves)]
-        return jax.vmap(log_forward_backward)(*many, values)
+        first, each = (jnp.broadcast_to(a, (len(values), *a.shape[1:])) for a in (start, moves))
+        return jax.vmap(log_forward_backward)(first, each, values)
 
     def kept(found: ScaledPass) -> ChainPass:
         return ChainPass(found.log_evidence, found.filtered, found.smoothed, found.moves)

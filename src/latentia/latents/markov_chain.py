@@ -10,7 +10,7 @@ import numpy as np
 from latentia.constraints import simplex
 from latentia.numerics import product_log, safe_log
 from latentia.potentials import AbstractPotential, DiscretePotential, StepPotentials
-from latentia.precision import precision_of
+from latentia.precision import on_host, precision_of
 from latentia.typing import Key, Probabilities, Scalar, States, Weights
 
 from .discrete import label_values, probabilities_or_unset
@@ -171,7 +171,7 @@ class MarkovChain(AbstractLabelledPrior):
     def shares(self) -> Probabilities:
         """``[K]``: how much of a long sequence each state takes."""
         with precision_of(self.transitions):
-            return self._shares()
+            return on_host(self._shares())
 
     def _shares(self) -> Probabilities:
         shares, halfway = self.first, 0.5 * self.transitions

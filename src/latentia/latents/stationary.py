@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from latentia.numerics import product_log
-from latentia.precision import precision_of
+from latentia.precision import on_host, precision_of
 from latentia.typing import Probabilities
 
 Transitions = Float[Array, "K K"]
@@ -18,7 +18,7 @@ def stationary_distribution(transitions: Transitions) -> Probabilities:
     parts that never meet has several such distributions, and gets NaN or one of them.
     """
     with precision_of(transitions):
-        return _solved(transitions)
+        return on_host(_solved(transitions))
 
 
 def _solved(transitions: Transitions) -> Probabilities:

@@ -141,7 +141,7 @@ def fewer(model: Any, held: Any, tied: Any) -> int:
         ):
             if flag:
                 whole = np.ones(np.shape(leaf), bool)
-                states = whole.shape[0]
+                states = len(whole)
                 count += _taken(whole, kind) * (states - 1) // states
     return count
 
