@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from .estimators.probabilistic_pca import ProbabilisticPCA as ProbabilisticPCA
     from .inference import Auto as Auto
     from .inference import Exact as Exact
+    from .inference import Laplace as Laplace
+    from .inference import Quadrature as Quadrature
     from .inference import choose as choose
     from .latents import Branching as Branching
     from .latents import Discrete as Discrete
@@ -47,7 +49,13 @@ if TYPE_CHECKING:
     from .latents import MarkovChain as MarkovChain
     from .learning import EM as EM
     from .learning import Fit as Fit
+    from .likelihoods import BinaryResponse as BinaryResponse
+    from .likelihoods import CountResponse as CountResponse
+    from .likelihoods import GeneralizedLinear as GeneralizedLinear
+    from .likelihoods import GradedResponse as GradedResponse
+    from .likelihoods import GuessedResponse as GuessedResponse
     from .likelihoods import LinearGaussian as LinearGaussian
+    from .likelihoods import PartialCredit as PartialCredit
     from .likelihoods import PerStep as PerStep
     from .likelihoods import Switch as Switch
     from .model import LatentVariableModel as LatentVariableModel
@@ -86,7 +94,15 @@ _WHERE = {
     "Switch": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
     "PerStep": "latentia.likelihoods",
+    "GeneralizedLinear": "latentia.likelihoods",
+    "BinaryResponse": "latentia.likelihoods",
+    "GuessedResponse": "latentia.likelihoods",
+    "GradedResponse": "latentia.likelihoods",
+    "PartialCredit": "latentia.likelihoods",
+    "CountResponse": "latentia.likelihoods",
     "Exact": "latentia.inference",
+    "Quadrature": "latentia.inference",
+    "Laplace": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",
     "EM": "latentia.learning",

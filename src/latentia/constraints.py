@@ -102,6 +102,21 @@ class Covariance(AbstractConstraint):
         return lower @ jnp.swapaxes(lower, -1, -2)
 
 
+class Decreasing(AbstractConstraint):
+    """Numbers that decrease along the last axis, by the first one and the logarithms of the gaps.
+
+    A gap of zero stays zero.
+    """
+
+    def free(self, value: jax.Array) -> jax.Array:
+        return jnp.concatenate([value[..., :1], _log(value[..., :-1] - value[..., 1:])], axis=-1)
+
+    def bind(self, free: jax.Array, like: jax.Array) -> jax.Array:
+        gaps = jnp.where(like[..., :-1] == like[..., 1:], 0.0, jnp.exp(free[..., 1:]))
+        rest = free[..., :1] - jnp.cumsum(gaps, axis=-1)
+        return jnp.concatenate([free[..., :1], rest], axis=-1)
+
+
 def _log(value: jax.Array) -> jax.Array:
     return jnp.maximum(jnp.log(jnp.maximum(value, 0.0)), _LOWEST)
 
@@ -111,6 +126,7 @@ _REAL: Final = Real()
 positive: Final = {_KEY: Positive()}
 interval: Final = {_KEY: Interval()}
 simplex: Final = {_KEY: Simplex()}
+decreasing: Final = {_KEY: Decreasing()}
 covariance: Final = {_KEY: Covariance()}
 fixed: Final = {_KEY: None}
 

@@ -1,5 +1,6 @@
 """A latent variable model is a pair: p(x, z) = p(z) p(x|z)."""
 
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -9,7 +10,20 @@ import jax.numpy as jnp
 
 from latentia.latents import AbstractConjugatePrior, AbstractPrior
 from latentia.likelihoods import AbstractConjugateLikelihood, AbstractLikelihood
+from latentia.potentials import AbstractSmoothPotential
 from latentia.typing import Datum, Key, Scalar
+
+# Up to this many latent dimensions a grid of nodes is feasible.
+GRID_DIMENSIONS = 3
+
+
+class Route(StrEnum):
+    """How z can be inferred from x, as the shapes of prior and likelihood allow."""
+
+    EXACT = "exact"  # the prior is conjugate to the likelihood
+    GRID = "grid"  # by sums over a grid of z
+    SURROGATE = "surrogate"  # by a Gaussian in place of the likelihood
+    NONE = "none"
 
 
 class LatentVariableModel(eqx.Module):
@@ -37,7 +51,8 @@ class LatentVariableModel(eqx.Module):
                 f"likelihood should be a likelihood, but is {self.likelihood!r}: put distributions "
                 "into a Switch, for instance Switch(Gaussian(dim=4), 3)."
             )
-        if self.conjugate or not isinstance(self.prior, AbstractConjugatePrior):
+        fits = self.route is not Route.NONE
+        if fits or not isinstance(self.prior, AbstractConjugatePrior):
             return
         raise ValueError(
             f"The prior ({self.prior.describe()}) and the likelihood "  # pyright: ignore
@@ -47,14 +62,19 @@ class LatentVariableModel(eqx.Module):
 
     @property
     def conjugate(self) -> bool:
-        """Whether inference is exact: read from the shapes of the parts, nothing is computed."""
+        """Whether inference is exact."""
+        return self.route is Route.EXACT
+
+    @property
+    def route(self) -> Route:
+        """The way of inference: read from the shapes of the parts, nothing is computed."""
         if not isinstance(self.prior, AbstractConjugatePrior):
-            return False
+            return Route.NONE
         if not isinstance(self.likelihood, AbstractConjugateLikelihood):
-            return False
+            return Route.NONE
         leaves, structure = jax.tree.flatten((self.prior, self.likelihood))
         shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
-        return _fits(structure, shapes)
+        return _route(structure, shapes)
 
     def sample(self, key: Key) -> tuple[Any, Datum]:
         """Draw one pair: z from the prior, then x given z."""
@@ -69,7 +89,7 @@ class LatentVariableModel(eqx.Module):
     def __repr__(self) -> str:
         if not isinstance(self.prior, AbstractConjugatePrior):
             return eqx.tree_pformat(self)
-        way = f"{self.prior.algorithm} (exact)"
+        way = _WAYS.get(self.route, f"{self.prior.algorithm} (exact)")
         lines = [
             ("p(z)", self.prior.describe()),
             ("p(x|z)", self.likelihood.describe()),  # pyright: ignore
@@ -83,11 +103,25 @@ class LatentVariableModel(eqx.Module):
         return f"LatentVariableModel: p(x, z) = p(z) p(x|z)\n{body}"
 
 
+_WAYS = {
+    Route.GRID: "quadrature on a grid of z, refined to a stated error (approximation)",
+    Route.SURROGATE: "Laplace's method, a Gaussian at the mode (approximation)",
+}
+
+
 @lru_cache(maxsize=1024)
-def _fits(structure: Any, shapes: Any) -> bool:
+def _route(structure: Any, shapes: Any) -> Route:
     # Remembered, since a fit makes the same kind of model over and over, also while it is traced.
     prior, likelihood = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*s) for s in shapes])
-    return prior.accepts(_evidence(likelihood))
+    evidence = _evidence(likelihood)
+    if prior.accepts(evidence):
+        return Route.EXACT
+    if not isinstance(evidence, AbstractSmoothPotential):
+        return Route.NONE
+    centre = jnp.zeros(evidence.latent_dim)
+    if not prior.accepts(jax.eval_shape(lambda potential: potential.expand(centre), evidence)):
+        return Route.NONE
+    return Route.GRID if evidence.latent_dim <= GRID_DIMENSIONS else Route.SURROGATE
 
 
 def _evidence(likelihood: Any) -> Any:

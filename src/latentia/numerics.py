@@ -1,7 +1,11 @@
 """Logarithms, factors and conditional regressions that hold where textbook forms break."""
 
+from functools import lru_cache
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 LOG_2PI = 1.8378770664093453
 
@@ -183,3 +187,36 @@ def regress_missing(
     rows = gone[:, None]
     gain = -matrix * rows * (1 - gone[None])
     return gain, -matrix * rows * gone[None], log_det
+
+
+class NormalGrid(NamedTuple):
+    """Nodes for integrals over a standard normal vector.
+
+    ``points [G, L]`` and ``log_weights [G]``, log density included; ``coarse [G]`` marks the nodes
+    of the grid of twice the spacing, and ``edge [G]`` those with nothing beyond them.
+    """
+
+    points: np.ndarray
+    log_weights: np.ndarray
+    coarse: np.ndarray
+    edge: np.ndarray
+
+
+@lru_cache(maxsize=32)
+def normal_grid(dim: int, half: int, reach: float) -> NormalGrid:
+    """The trapezoidal rule with ``half`` nodes on either side of 0, out to ``reach``, in a ball.
+
+    For analytic functions on the whole line it converges geometrically as the spacing shrinks
+    (Trefethen and Weideman 2014), and without the useless far nodes of Gauss and Hermite's rule.
+    """
+    steps = np.arange(-half, half + 1)
+    mesh = np.meshgrid(*[steps] * dim, indexing="ij")
+    index = np.stack([m.ravel() for m in mesh], axis=1)
+    index = index[(index**2).sum(axis=1) <= half**2]
+    spacing = reach / half
+    points = spacing * index
+    radius = np.sqrt((points**2).sum(axis=1))
+    log_weights = dim * (np.log(spacing) - 0.5 * LOG_2PI) - 0.5 * radius**2
+    return NormalGrid(
+        points, log_weights, (index % 2 == 0).all(axis=1), radius > reach - 1.5 * spacing
+    )

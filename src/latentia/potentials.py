@@ -62,6 +62,33 @@ class GaussianPotential(AbstractPotential):
         )
 
 
+class AbstractSmoothPotential(AbstractPotential):
+    """A smooth function of a real vector z that no prior is conjugate to: known by its values."""
+
+    @property
+    @abstractmethod
+    def latent_dim(self) -> int:
+        """L, the length of z."""
+
+    @abstractmethod
+    def at(self, points: Float[Array, "G L"]) -> Float[Array, "G"]:
+        """Its values at many z."""
+
+    def expand(self, centre: Float[Array, "L"]) -> GaussianPotential:
+        """The Gaussian potential with the same value, slope and curvature at ``centre``.
+
+        Directions in which it curves upwards are taken as flat, since evidence cannot be negative.
+        """
+        value, slope = jax.value_and_grad(self)(centre)
+        bend, axes = jnp.linalg.eigh(-jax.hessian(self)(centre))
+        least = jnp.finfo(bend.dtype).eps * jnp.maximum(jnp.max(jnp.abs(bend)), 1e-6)
+        down = bend > least
+        scale = jnp.sqrt(jnp.where(down, bend, 1.0))
+        design = jnp.where(down, scale, 0.0)[:, None] * axes.T
+        gap = jnp.where(down, (axes.T @ slope) / scale, 0.0)
+        return GaussianPotential(design, design @ centre + gap, value + 0.5 * gap @ gap)
+
+
 class BranchPotential(AbstractPotential):
     """Evidence about z = (k, inner): one potential for each branch, stacked, and K numbers."""
 

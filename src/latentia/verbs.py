@@ -70,7 +70,7 @@ def _draw_x(model: Any, keys: Any, z: Any, many: bool) -> Any:
 
 
 def infer(model: LatentVariableModel, x: Any, *, labels: Any = None) -> AbstractPosterior:
-    """The posterior p(z|x): exact, by the algorithm that ``print(model)`` names.
+    """The posterior p(z|x), by the algorithm that ``print(model)`` names.
 
     Args:
         model: a model whose parameters are set.
@@ -135,7 +135,7 @@ def _stream_answers(model: Any, rows: ParquetRows, ask: Any, labels: Any) -> Ite
 
 def _traced(model: Any, x: Any, ask: Any) -> Any:
     def one(datum: Any) -> Any:
-        return ask(model.prior.condition(model.likelihood.potential(datum)))
+        return ask(choose(model).infer(model, datum))
 
     return jax.vmap(one)(x) if x.ndim > len(model.likelihood.shape) else one(x)
 

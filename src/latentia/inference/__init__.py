@@ -4,3 +4,6 @@ from .auto import Auto as Auto
 from .auto import choose as choose
 from .exact import Exact as Exact
 from .interface import AbstractInference as AbstractInference
+from .interface import AbstractRefinable as AbstractRefinable
+from .laplace import Laplace as Laplace
+from .quadrature import Quadrature as Quadrature

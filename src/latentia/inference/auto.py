@@ -1,26 +1,40 @@
 """The method that a model's structure asks for. The one place that asks what kind a thing is."""
 
+from typing import Any
+
 from latentia.latents import AbstractPosterior
-from latentia.model import LatentVariableModel
-from latentia.typing import Datum, Key
+from latentia.model import GRID_DIMENSIONS, LatentVariableModel, Route
+from latentia.potentials import AbstractSmoothPotential
+from latentia.typing import Datum, Key, Moments, Scalar
 from latentia.verdict import Exactness
 
 from .exact import Exact
 from .interface import AbstractInference
+from .laplace import Laplace
+from .quadrature import Quadrature
 
 
 def choose(model: LatentVariableModel) -> AbstractInference:
     """The inference method that ``infer`` and ``score`` will use for a model.
 
+    ``Exact`` if the prior is conjugate to the likelihood; otherwise, for a smooth likelihood of a
+    Gaussian vector, ``Quadrature`` in up to three dimensions and ``Laplace`` beyond.
+
     Raises:
-        NotImplementedError: if the model is not conjugate, since no other method is there yet.
+        ValueError: if no method of this version can take the model.
     """
-    if model.conjugate:
+    route = model.route
+    if route is Route.NONE:
+        raise ValueError(
+            "The prior and the likelihood of the model should be conjugate, or the likelihood a "
+            "smooth function of a Gaussian vector, but are neither: use a prior that accepts the "
+            "likelihood's potential."
+        )
+    if route is Route.EXACT:
         return Exact()
-    raise ValueError(
-        "The prior and the likelihood of the model are not conjugate, and this version of latentia "
-        "has exact inference only: use a prior that accepts the likelihood's potential."
-    )
+    if route is Route.SURROGATE:
+        return Laplace()
+    return Quadrature.of(model.prior.dim)  # pyright: ignore[reportAttributeAccessIssue]
 
 
 class Auto(AbstractInference):
@@ -28,12 +42,25 @@ class Auto(AbstractInference):
 
     @property
     def exactness(self) -> Exactness:
-        return Exactness.EXACT
+        return Exactness.APPROXIMATION
 
     def infer(
         self, model: LatentVariableModel, x: Datum, key: Key | None = None
     ) -> AbstractPosterior:
         return choose(model).infer(model, x, key)
 
+    def condition(self, prior: Any, potential: Any) -> AbstractPosterior:
+        return _fitting(potential).condition(prior, potential)
+
+    def expect(self, prior: Any, potential: Any) -> tuple[Moments, Scalar]:
+        return _fitting(potential).expect(prior, potential)
+
     def describe(self, model: LatentVariableModel) -> str:
         return choose(model).describe(model)
+
+
+def _fitting(potential: Any) -> AbstractInference:
+    if not isinstance(potential, AbstractSmoothPotential):
+        return Exact()
+    dim = potential.latent_dim
+    return Quadrature.of(dim) if dim <= GRID_DIMENSIONS else Laplace()

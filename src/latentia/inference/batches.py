@@ -10,6 +10,9 @@ import numpy as np
 from latentia.data.blocks import Blocks, into_blocks
 from latentia.typing import Form
 
+from .auto import choose
+from .interface import AbstractRefinable
+
 # Rows that are sent to the device at once.
 _ROWS = 65536
 
@@ -41,11 +44,16 @@ def moments_and_evidence(posterior: Any) -> Any:
     return posterior.moments, posterior.log_evidence
 
 
+def error(posterior: Any) -> Any:
+    """What decides whether a method has to be refined."""
+    return posterior.error
+
+
 def for_rows(model: Any, values: np.ndarray, ask: Ask, labels: np.ndarray | None = None) -> Any:
     """The answer of every row's posterior, with NumPy leaves and a leading axis of N.
 
     Args:
-        model: a conjugate model.
+        model: with all parameters set.
         values: ``[N, D]``, NaN where missing.
         ask: one of the functions above (a function of its own for each question, made once, since
             programs are compiled for it).
@@ -53,28 +61,59 @@ def for_rows(model: Any, values: np.ndarray, ask: Ask, labels: np.ndarray | None
     """
     missing = bool(np.isnan(values).any())
     form = Form.MISSING if missing else Form.COMPLETE
+    inference: Any = choose(model)
+    if isinstance(inference, AbstractRefinable):
+        inference = precise_enough(model, values, inference)
     answers = []
     for first in range(0, len(values), _ROWS):
         part = slice(first, first + _ROWS)
         rows = values[part]
         data = into_blocks(rows, None, None if labels is None else labels[part], dtype=values.dtype)
-        answer = ask_blocks(model, data, ask=ask, form=form, labelled=labels is not None)
+        answer = ask_blocks(
+            model, data, ask=ask, form=form, labelled=labels is not None, inference=inference
+        )
         answers.append(jax.tree.map(lambda leaf, n=len(rows): _rows(leaf, n), answer))
     if len(answers) == 1:
         return answers[0]
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *answers)
 
 
-@partial(jax.jit, static_argnames=("ask", "form", "labelled"))
-def ask_blocks(model: Any, data: Blocks, *, ask: Ask, form: Form, labelled: bool) -> Any:
+def largest_error(model: Any, values: np.ndarray, inference: AbstractRefinable) -> float:
+    """The largest estimated error in the log evidence of any row ``[N, D]``."""
+    form, worst = Form.MISSING, 0.0
+    for first in range(0, len(values), _ROWS):
+        data = into_blocks(values[first : first + _ROWS], dtype=values.dtype)
+        # What fills up the blocks is evaluated like data, and is no harder.
+        found = ask_blocks(model, data, ask=error, form=form, labelled=False, inference=inference)
+        worst = max(worst, float(np.max(found)))
+    return worst
+
+
+def precise_enough(model: Any, values: np.ndarray, inference: Any) -> Any:
+    """The method, refined until its error is within its tolerance for every row, if it can be."""
+    # Rounding alone is more than that in float32.
+    least = 100 * float(np.finfo(values.dtype).eps)
+    while largest_error(model, values, inference) > max(inference.tolerance, least):
+        finer = inference.refined(model.prior.dim)
+        if finer is None:
+            break
+        inference = finer
+    return inference
+
+
+@partial(jax.jit, static_argnames=("ask", "form", "labelled", "inference"))
+def ask_blocks(
+    model: Any, data: Blocks, *, ask: Ask, form: Form, labelled: bool, inference: Any = None
+) -> Any:
     """The answers ``[M, B, ...]`` of all data in some blocks."""
+    inference = choose(model) if inference is None else inference
     prepared = model.likelihood.prepare(form)
 
     def one(x: Any, label: Any) -> Any:
         potential = prepared.potential(x)
         if labelled:
             potential = model.prior.label(potential, label)
-        return ask(model.prior.condition(potential))
+        return ask(inference.condition(model.prior, potential))
 
     return jax.lax.map(lambda block: jax.vmap(one)(*block), (data.x, data.label))
 

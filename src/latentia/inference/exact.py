@@ -4,7 +4,7 @@ from typing import Any
 
 from latentia.latents import AbstractPosterior
 from latentia.model import LatentVariableModel
-from latentia.typing import Datum, Key
+from latentia.typing import Datum, Key, Moments, Scalar
 from latentia.verdict import Exactness
 
 from .interface import AbstractInference
@@ -21,7 +21,14 @@ class Exact(AbstractInference):
         self, model: LatentVariableModel, x: Datum, key: Key | None = None
     ) -> AbstractPosterior:
         parts: Any = model
-        return parts.prior.condition(parts.likelihood.potential(x))
+        return self.condition(parts.prior, parts.likelihood.potential(x))
+
+    def condition(self, prior: Any, potential: Any) -> AbstractPosterior:
+        return prior.condition(potential)
+
+    def expect(self, prior: Any, potential: Any) -> tuple[Moments, Scalar]:
+        posterior = prior.condition(potential)
+        return posterior.moments, posterior.log_evidence
 
     def describe(self, model: LatentVariableModel) -> str:
         parts: Any = model

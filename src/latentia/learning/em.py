@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from latentia.constraints import bind_vector, free_vector
 from latentia.distributions import Limits
+from latentia.inference import AbstractInference
 from latentia.model import LatentVariableModel
 
 from .acceleration import History, extrapolate, no_history, remember
@@ -79,6 +80,8 @@ class EM(AbstractLearner):
             "prior.transitions"; or a mapping from names to masks of the entries that do.
         tied: names of parameters that are the same in all states, such as
             "likelihood.parts.variances".
+        inference: how posteriors are found; by default what ``latentia.choose`` says of the model,
+            refined until its error is within its tolerance for every row.
     """
 
     max_iter: int = eqx.field(static=True, default=1000)
@@ -91,10 +94,11 @@ class EM(AbstractLearner):
     start: str | tuple[str, ...] = eqx.field(static=True, default="auto")
     fixed: Any = ()
     tied: tuple[str, ...] = eqx.field(static=True, default=())
+    inference: AbstractInference | None = eqx.field(static=True, default=None)
 
     def kernel(self) -> "EM":
         """The part that programs are compiled for: all else is data, or the host's business."""
-        return EM(memory=self.memory)
+        return EM(memory=self.memory, inference=self.inference)
 
     def init(self, model: Any, problem: Problem) -> Progress:
         # A start below the floor has a likelihood that no step may reach. What is no covariance at

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from latentia.data.blocks import AnyBlocks, Blocks, parts_of
+from latentia.inference import AbstractInference, choose
 from latentia.model import LatentVariableModel
 from latentia.typing import Form, Scalar, Statistics
 
@@ -23,7 +24,14 @@ class Totals(NamedTuple):
     log_likelihood: Scalar
 
 
-def expectations(model: Any, data: AnyBlocks, *, form: Form, labelled: bool) -> Totals:
+def expectations(
+    model: Any,
+    data: AnyBlocks,
+    *,
+    form: Form,
+    labelled: bool,
+    inference: AbstractInference | None = None,
+) -> Totals:
     """Expected statistics under the posterior of every datum.
 
     Args:
@@ -31,18 +39,22 @@ def expectations(model: Any, data: AnyBlocks, *, form: Form, labelled: bool) -> 
         data: data with weights and labels; several sets of blocks where data differ in shape.
         form: how the likelihood is evaluated.
         labelled: whether any label is known.
+        inference: how posteriors are found; by default what ``choose`` says of the model.
     """
+    inference = choose(model) if inference is None else inference
     prepared = model.likelihood.prepare(form)
 
-    parts = [_of_blocks(model, prepared, part, labelled) for part in parts_of(data)]
+    parts = [_of_blocks(model, prepared, inference, part, labelled) for part in parts_of(data)]
     totals = jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *parts)
     return totals._replace(likelihood=prepared.finish(totals.likelihood))
 
 
-def _of_blocks(model: Any, prepared: Any, data: Blocks, labelled: bool) -> Totals:
+def _of_blocks(
+    model: Any, prepared: Any, inference: Any, data: Blocks, labelled: bool
+) -> Totals:
     def block(index: Any) -> Totals:
         x, weight, label = data.x[index], data.weight[index], data.label[index]
-        moments, evidence = _posterior(model, prepared, x, label, labelled)
+        moments, evidence = _posterior(model, prepared, inference, x, label, labelled)
         # A row without weight says nothing, however unlikely it is.
         total = jnp.sum(jnp.where(weight > 0, weight * evidence, 0.0))
         return Totals(
@@ -69,13 +81,14 @@ def _sum(block: Any, used: Any, lanes: int) -> Totals:
     return jax.lax.fori_loop(0, (used + lanes - 1) // lanes, add, zeros)
 
 
-def _posterior(model: Any, prepared: Any, x: Any, label: Any, labelled: bool) -> tuple[Any, Any]:
+def _posterior(
+    model: Any, prepared: Any, inference: Any, x: Any, label: Any, labelled: bool
+) -> tuple[Any, Any]:
     def one(datum: Any, code: Any) -> tuple[Any, Any]:
         potential = prepared.potential(datum)
         if labelled:
             potential = model.prior.label(potential, code)
-        posterior = model.prior.condition(potential)
-        return posterior.moments, posterior.log_evidence
+        return inference.expect(model.prior, potential)
 
     return jax.vmap(one)(x, label)
 

@@ -12,6 +12,8 @@ from .status import Status
 
 # Starts whose objectives differ by no more than this, per row, found the same optimum.
 SAME_OPTIMUM = 1e-5
+# A larger error in the log-likelihood of a row is worth a warning.
+ROUGH = 1e-4
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,6 +32,8 @@ class Fit:
         weight: the sum of the weights of rows with an observed entry, the n of criteria.
         degrees_of_freedom: how many free parameters the model has.
         uncertainty: the total entropy of the posterior over states, in nats, or what computes it.
+        method: how posteriors were found: "exact", or an approximation by name.
+        error: the largest estimated error in the log-likelihood of a row; NaN if unknown.
     """
 
     model: Any
@@ -43,6 +47,8 @@ class Fit:
     degrees_of_freedom: int
     uncertainty: float | Callable[[], float] = 0.0
     columns: tuple[str, ...] | None = field(default=None)
+    method: str = "exact"
+    error: float = 0.0
 
     @property
     def entropy(self) -> float:
@@ -109,15 +115,22 @@ class Fit:
                 f"Only 1 of {len(self.starts)} starts reached the best objective, so a better "
                 "maximum may exist; raise n_init.",
             )
+        if not self.error <= ROUGH:
+            return Verdict(
+                "suspect",
+                f"The log-likelihood is approximate ({self.method}): compare it with that of "
+                "fewer latent dimensions, which can be computed to any precision.",
+            )
         count = len(self.starts)
         reached = f"{self.reached} of {count} starts" if count > 1 else "One start"
         return Verdict("pass", f"{reached} reached this maximum. {self.status}")
 
     def __repr__(self) -> str:
+        how = "" if self.method == "exact" else f"  by {self.method}\n"
         return (
             f"Fit: log-likelihood {self.log_likelihood:.6g} with {self.degrees_of_freedom} "
             f"parameters, BIC {self.bic:.6g}, {self.iterations} iterations\n"
-            f"  {self.verdict}\n{self.model!r}"
+            f"{how}  {self.verdict}\n{self.model!r}"
         )
 
 

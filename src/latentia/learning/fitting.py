@@ -1,9 +1,13 @@
 """Fitting in memory: distinct rows, units, starts, the loop, and the report."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+
+from latentia.inference import AbstractRefinable, Exact, choose
+from latentia.inference.batches import largest_error, precise_enough
 
 from .condensing import condense
 from .em import EM
@@ -35,6 +39,34 @@ def fit_rows(
         labels: ``[N]`` or None.
         watch: called after each iteration of the best start with its objective; true stops the fit.
     """
+    inference = choose(model) if learner.inference is None else learner.inference
+    if isinstance(inference, Exact):
+        return _fit_rows(model, values, weight, labels, learner, seed, watch=watch)
+    learner = replace(learner, inference=inference)
+    fit = _fit_rows(model, values, weight, labels, learner, seed, watch=watch)
+    if not isinstance(inference, AbstractRefinable) or not np.isfinite(fit.objective):
+        return replace(fit, method=inference.describe(fit.model), error=float("nan"))
+    starts = {"starts": fit.starts, "start_status": fit.start_status}
+    while (finer := precise_enough(fit.model, values, inference)) != inference:
+        inference = finer
+        learner = replace(learner, inference=finer, start="given")
+        fit = _fit_rows(fit.model, values, weight, labels, learner, seed, watch=watch)
+        fit = replace(fit, **starts)
+    error = largest_error(fit.model, values, inference)
+    return replace(fit, method=inference.describe(fit.model), error=error)
+
+
+def _fit_rows(
+    model: Any,
+    values: np.ndarray,
+    weight: np.ndarray,
+    labels: np.ndarray | None,
+    learner: EM,
+    seed: int,
+    *,
+    watch: Callable[[float, Any], bool] | None = None,
+) -> Fit:
+    """One fit, with one method of inference; for the arguments see ``fit_rows``."""
     dtype = values.dtype
     if len(values) <= SMALL:
         # First of all, so that no sum below can tell a repeated row from its weight.

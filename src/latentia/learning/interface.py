@@ -5,6 +5,8 @@ from typing import Any
 
 import equinox as eqx
 
+from latentia.inference import AbstractInference
+
 from .expectation import Totals
 
 
@@ -12,8 +14,11 @@ class AbstractLearner(eqx.Module):
     """An iteration from a model and totals over data to a better model.
 
     The loop belongs to the library: it evaluates ``expectations`` of the state's ``candidate``, in
-    memory or over a stream, and hands the totals to ``step`` until ``done``.
+    memory or over a stream, and hands the totals to ``step`` until ``done``. ``inference`` is how
+    posteriors are found, None for what the model asks for.
     """
+
+    inference: eqx.AbstractVar[AbstractInference | None]
 
     @abstractmethod
     def init(self, model: Any, problem: Any) -> Any:

@@ -89,7 +89,9 @@ def climb(
 
     def step(carry: Any) -> Any:
         count, state, trace = carry
-        totals = expectations(state.candidate, data, form=form, labelled=labelled)
+        totals = expectations(
+            state.candidate, data, form=form, labelled=labelled, inference=learner.inference
+        )
         state = learner.step(state, totals, problem)
         return count + 1, state, trace.at[count].set(state.objective)
 

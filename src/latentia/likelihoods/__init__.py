@@ -1,8 +1,14 @@
 """Likelihoods p(x|z): one link in each file, and the contract in ``interface``."""
 
+from .generalized_linear import GeneralizedLinear as GeneralizedLinear
 from .interface import AbstractConjugateLikelihood as AbstractConjugateLikelihood
 from .interface import AbstractLearnableLikelihood as AbstractLearnableLikelihood
 from .interface import AbstractLikelihood as AbstractLikelihood
 from .linear_gaussian import LinearGaussian as LinearGaussian
 from .per_step import PerStep as PerStep
+from .responses import BinaryResponse as BinaryResponse
+from .responses import CountResponse as CountResponse
+from .responses import GradedResponse as GradedResponse
+from .responses import GuessedResponse as GuessedResponse
+from .responses import PartialCredit as PartialCredit
 from .switch import Switch as Switch

@@ -1,0 +1,185 @@
+"""Quadrature: z is summed over a grid of nodes, more of them until the error is small enough."""
+
+from typing import Any, NamedTuple, Self
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from latentia.latents import AbstractPosterior
+from latentia.latents.gaussian import GaussianMoments
+from latentia.model import LatentVariableModel
+from latentia.numerics import NormalGrid, log_sum_exp, normal_grid, square_root
+from latentia.typing import Datum, Key, LatentMatrix, LatentVector, Scalar
+from latentia.verdict import Exactness
+
+from .interface import AbstractRefinable
+from .newton import ascend, curvature, whitened
+
+# For L = 1, 2, 3 the nodes on either side of 0 to begin with: spacings of 0.27, 0.33 and 0.7.
+_BEGIN = {1: 30, 2: 24, 3: 10}
+_MOST_NODES = 2**16
+# How many Metropolis steps turn a draw from the cells of the grid into one from the posterior.
+_STEPS = 12
+
+
+class GridMoments(NamedTuple):
+    """The posterior as weights ``mass [G]`` on ``nodes [G, L]``, which all data share."""
+
+    nodes: jax.Array
+    mass: jax.Array
+
+
+class GridPosterior(AbstractPosterior):
+    """A posterior over a Gaussian vector whose integrals are sums over a grid.
+
+    ``mean [L]`` and ``covariance [L, L]`` are those of z given x; ``best [L]`` is the node with
+    the highest density, in units of the prior; ``error`` estimates that of ``log_evidence``.
+    """
+
+    prior: Any
+    potential: Any
+    log_evidence: jax.Array
+    mean: LatentVector
+    covariance: LatentMatrix
+    best: LatentVector
+    error: Scalar
+    rule: "Quadrature" = eqx.field(static=True)
+
+    @property
+    def exactness(self) -> Exactness:
+        return Exactness.APPROXIMATION
+
+    @property
+    def method(self) -> str:
+        return f"quadrature with {self.rule.count(self.mean.shape[-1])} nodes"
+
+    @property
+    def moments(self) -> GaussianMoments:
+        return GaussianMoments(self.mean, self.covariance)
+
+    def mode(self) -> LatentVector:
+        return self._top()[1]
+
+    def mode_covariance(self) -> LatentMatrix:
+        """The inverse of the curvature at the mode: its root is the error of a MAP estimate."""
+        return curvature(self.prior, self.potential, self._top()[0])
+
+    def _top(self) -> tuple[LatentVector, LatentVector]:
+        value, place = whitened(self.prior, self.potential)
+        # The best node comes first, since a guessed answer can make the density bimodal.
+        u = ascend(value, self.best)
+        return u, place(u)
+
+    def sample(self, key: Key) -> LatentVector:
+        """Draw one z: a node by its mass, a place in its cell, and a few steps to correct that."""
+        dim = self.mean.shape[-1]
+        points, log_values = _evaluate(self.rule.grid(dim), self.prior, self.potential)
+        value, place = whitened(self.prior, self.potential)
+        which, where, accept = jax.random.split(key, 3)
+        nodes = jax.random.categorical(which, log_values, shape=(_STEPS,))
+        noise = jax.random.uniform(where, (_STEPS, dim), points.dtype, -0.5, 0.5)
+        proposals = points[nodes] + self.rule.reach / self.rule.half * noise
+        # The proposal is constant within a cell, so this much is what it gets wrong.
+        gains = jax.vmap(value)(proposals) - jax.vmap(value)(points[nodes])
+        chances = jnp.log(jax.random.uniform(accept, (_STEPS,), points.dtype, 1e-38, 1.0))
+
+        def move(held: Any, new: Any) -> Any:
+            taken = new[2] < new[1] - held[1]
+            return (jnp.where(taken, new[0], held[0]), jnp.where(taken, new[1], held[1])), None
+
+        begin = proposals[0], gains[0]
+        (u, _), _ = jax.lax.scan(move, begin, (proposals[1:], gains[1:], chances[1:]))
+        return place(u)
+
+    def log_prob(self, z: LatentVector) -> Scalar:
+        return self.prior.log_prob(z) + self.potential(z) - self.log_evidence
+
+
+class Quadrature(AbstractRefinable):
+    """Sums over a grid of z, for smooth likelihoods of a Gaussian vector in up to 3 dimensions.
+
+    The trapezoidal rule in the coordinates in which the prior is standard normal. The error is
+    estimated from the grid of twice the spacing, which is part of it: convergence is geometric, so
+    the error of the finer one is about the square of their difference.
+
+    Args:
+        half: how many nodes lie on either side of 0 in each dimension.
+        reach: how many standard deviations the grid extends.
+        tolerance: the largest error in the log-likelihood of a row; above, the grid is refined,
+            until it has 65536 nodes. Every posterior holds its ``error``.
+    """
+
+    half: int = eqx.field(static=True, default=30)
+    reach: float = eqx.field(static=True, default=8.0)
+    tolerance: float = eqx.field(static=True, default=1e-8)
+
+    @classmethod
+    def of(cls, dim: int) -> Self:
+        """The grid to begin with in L = ``dim`` dimensions."""
+        return cls(half=_BEGIN.get(dim, 3), reach=8.0 if dim < 3 else 7.0)
+
+    def grid(self, dim: int) -> NormalGrid:
+        """The nodes in L = ``dim`` dimensions."""
+        return normal_grid(dim, self.half, self.reach)
+
+    def count(self, dim: int) -> int:
+        """How many nodes there are."""
+        return len(self.grid(dim).points)
+
+    @property
+    def exactness(self) -> Exactness:
+        return Exactness.APPROXIMATION
+
+    def infer(
+        self, model: LatentVariableModel, x: Datum, key: Key | None = None
+    ) -> GridPosterior:
+        parts: Any = model
+        return self.condition(parts.prior, parts.likelihood.potential(x))
+
+    def condition(self, prior: Any, potential: Any) -> GridPosterior:
+        grid = self.grid(prior.dim)
+        points, log_values = _evaluate(grid, prior, potential)
+        evidence = log_sum_exp(log_values)
+        mass = jnp.exp(log_values - evidence)
+        coarse = log_sum_exp(log_values[grid.coarse]) + prior.dim * jnp.log(2.0)
+        gap = jnp.minimum(jnp.abs(coarse - evidence), 1.0)
+        root = square_root(prior.covariance)
+        mean = mass @ points
+        around = points - mean
+        spread = root @ ((around * mass[:, None]).T @ around) @ root.T
+        return GridPosterior(
+            prior=prior,
+            potential=potential,
+            log_evidence=evidence,
+            mean=prior.mean + root @ mean,
+            covariance=spread,
+            best=points[jnp.argmax(log_values)],
+            error=gap**2 + jnp.sum(mass[grid.edge]),
+            rule=self,
+        )
+
+    def expect(self, prior: Any, potential: Any) -> tuple[GridMoments, Scalar]:
+        points, log_values = _evaluate(self.grid(prior.dim), prior, potential)
+        evidence = log_sum_exp(log_values)
+        nodes = prior.mean + points @ square_root(prior.covariance).T
+        return GridMoments(nodes, jnp.exp(log_values - evidence)), evidence
+
+    def refined(self, dim: int) -> Self | None:
+        finer = type(self)(2 * self.half, self.reach + 1.0, self.tolerance)
+        return finer if (2 * finer.half + 1) ** dim <= 2 * _MOST_NODES else None
+
+    def describe(self, model: LatentVariableModel) -> str:
+        prior: Any = model.prior
+        return (
+            f"quadrature with {self.count(prior.dim)} nodes, and more where the error in the "
+            f"log-likelihood of a row is above {self.tolerance:g} ({self.exactness})"
+        )
+
+
+def _evaluate(grid: NormalGrid, prior: Any, potential: Any) -> tuple[jax.Array, jax.Array]:
+    """The nodes u ``[G, L]``, and the log of weight, prior and likelihood at each."""
+    dtype = prior.mean.dtype
+    points = jnp.asarray(grid.points, dtype)
+    nodes = prior.mean + points @ square_root(prior.covariance).T
+    return points, jnp.asarray(grid.log_weights, dtype) + potential.at(nodes)
