@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .estimators.gaussian_mixture import GaussianMixture as GaussianMixture
     from .estimators.gmm_hmm import GMMHMM as GMMHMM
     from .estimators.hidden_markov_model import HiddenMarkovModel as HiddenMarkovModel
+    from .estimators.item_response import ItemResponse as ItemResponse
     from .estimators.latent_class import LatentClass as LatentClass
     from .estimators.mixed_mixture import MixedMixture as MixedMixture
     from .estimators.mixture_of_factor_analyzers import (
@@ -115,6 +116,7 @@ _WHERE = {
     "FactorAnalysis": "latentia.estimators.factor_analysis",
     "ProbabilisticPCA": "latentia.estimators.probabilistic_pca",
     "MixtureOfFactorAnalyzers": "latentia.estimators.mixture_of_factor_analyzers",
+    "ItemResponse": "latentia.estimators.item_response",
     "LatentClass": "latentia.estimators.latent_class",
     "MixedMixture": "latentia.estimators.mixed_mixture",
     "GaussianHMM": "latentia.estimators.gaussian_hmm",

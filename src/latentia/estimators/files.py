@@ -21,6 +21,7 @@ from .gaussian_hmm import GaussianHMM
 from .gaussian_mixture import GaussianMixture
 from .gmm_hmm import GMMHMM
 from .hidden_markov_model import HiddenMarkovModel
+from .item_response import ItemResponse
 from .latent_class import LatentClass
 from .mixed_mixture import MixedMixture
 from .mixture_of_factor_analyzers import MixtureOfFactorAnalyzers
@@ -40,6 +41,7 @@ ESTIMATORS: dict[str, type] = {
     "PoissonHMM": PoissonHMM,
     "CategoricalHMM": CategoricalHMM,
     "HiddenMarkovModel": HiddenMarkovModel,
+    "ItemResponse": ItemResponse,
 }
 _CLASSES: dict[str, type] = {"Fit": Fit, "Schema": Schema, "Column": Column}
 _NAMES = {cls: name for name, cls in _CLASSES.items()}

@@ -16,8 +16,8 @@ from latentia.verdict import Exactness
 from .interface import AbstractRefinable
 from .newton import ascend, curvature, whitened
 
-# For L = 1, 2, 3 the nodes on either side of 0 to begin with: spacings of 0.27, 0.33 and 0.7.
-_BEGIN = {1: 30, 2: 24, 3: 10}
+# For L = 1, 2, 3 the nodes on either side of 0 to begin with, and how far they reach.
+_BEGIN = {1: (30, 8.0), 2: (20, 6.5), 3: (10, 6.0)}
 _MOST_NODES = 2**16
 # How many Metropolis steps turn a draw from the cells of the grid into one from the posterior.
 _STEPS = 12
@@ -117,7 +117,7 @@ class Quadrature(AbstractRefinable):
     @classmethod
     def of(cls, dim: int) -> Self:
         """The grid to begin with in L = ``dim`` dimensions."""
-        return cls(half=_BEGIN.get(dim, 3), reach=8.0 if dim < 3 else 7.0)
+        return cls(*_BEGIN.get(dim, (3, 5.0)))
 
     def grid(self, dim: int) -> NormalGrid:
         """The nodes in L = ``dim`` dimensions."""
@@ -166,7 +166,7 @@ class Quadrature(AbstractRefinable):
         return GridMoments(nodes, jnp.exp(log_values - evidence)), evidence
 
     def refined(self, dim: int) -> Self | None:
-        finer = type(self)(2 * self.half, self.reach + 1.0, self.tolerance)
+        finer = type(self)(-(-3 * self.half // 2), self.reach + 0.5, self.tolerance)
         return finer if (2 * finer.half + 1) ** dim <= 2 * _MOST_NODES else None
 
     def describe(self, model: LatentVariableModel) -> str:

@@ -131,6 +131,10 @@ class GeneralizedLinear(AbstractLearnableLikelihood):
         return self.response.dim
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.dim,)
+
+    @property
     def latent_dim(self) -> int:
         """L."""
         return self.loadings.shape[-1]

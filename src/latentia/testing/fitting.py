@@ -7,6 +7,7 @@ import numpy as np
 
 from latentia import verbs
 from latentia.constraints import bind_vector, free_vector
+from latentia.inference import choose
 from latentia.latents import AbstractLabelledPrior
 from latentia.learning import EM, Fit
 from latentia.model import LatentVariableModel
@@ -55,7 +56,7 @@ def _slopes(model: Any, x: Any, weight: Any, label: Any) -> Any:
         potential = other.likelihood.potential(row)
         if isinstance(other.prior, AbstractLabelledPrior):
             potential = other.prior.label(potential, code)
-        return other.prior.condition(potential).log_evidence
+        return choose(model).condition(other.prior, potential).log_evidence
 
     each = jax.vmap(jax.grad(one), (None, 0, 0))(free_vector(model), x, label)
     return weight[:, None] * each

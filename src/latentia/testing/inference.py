@@ -1,4 +1,4 @@
-"""Laws of exact inference: Bayes' rule, against sums and integrals over all z."""
+"""Laws of inference: Bayes' rule, against sums and integrals over all z."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from scipy import stats
+
+from latentia.inference import choose
 
 from .densities import FALSE_ALARM
 from .latent_grids import LatentGrid, latent_grid
@@ -24,7 +26,7 @@ def _posterior(model: Any, x: Any, z: Any) -> Any:
     """Evidence, mode, and the log posterior of all z, for each row."""
 
     def one(row: Any) -> Any:
-        posterior = model.prior.condition(model.likelihood.potential(row))
+        posterior = choose(model).infer(model, row)
         mode = posterior.mode()
         values = jax.vmap(posterior.log_prob)(z)
         return posterior.log_evidence, values, mode, posterior.log_prob(mode), posterior.moments
@@ -84,9 +86,13 @@ def _sums(model: Any, x: Any, y: Any, z: Any) -> Any:
     nothing = model.likelihood.potential(jnp.full_like(x, jnp.nan))
     both = jax.vmap(one + two)(z), jax.vmap(one)(z) + jax.vmap(two)(z)
     truth = jax.vmap(one)(z), jax.vmap(lambda value: model.likelihood.log_prob(x, value))(z)
-    first = model.prior.condition(one + two), model.prior.condition(two + one)
-    idle = model.prior.condition(one + nothing), model.prior.condition(one)
-    prior = jax.vmap(model.prior.condition(nothing).log_prob)(z), jax.vmap(model.prior.log_prob)(z)
+
+    def condition(potential: Any) -> Any:
+        return choose(model).condition(model.prior, potential)
+
+    first = condition(one + two), condition(two + one)
+    idle = condition(one + nothing), condition(one)
+    prior = jax.vmap(condition(nothing).log_prob)(z), jax.vmap(model.prior.log_prob)(z)
 
     def seen(posterior: Any) -> Any:
         return posterior.log_evidence, posterior.moments
@@ -115,7 +121,7 @@ def potentials_are_evidence(model: Any, seed: int = 0, grid: LatentGrid | None =
 
 @jax.jit
 def _posterior_draws(model: Any, x: Any, keys: Any) -> Any:
-    posterior = model.prior.condition(model.likelihood.potential(x))
+    posterior = choose(model).infer(model, x)
     z = jax.vmap(posterior.sample)(keys)
     return z, jax.vmap(posterior.log_prob)(z)
 
@@ -184,7 +190,7 @@ def labels_are_evidence(model: Any, seed: int = 0) -> None:
 @jax.jit
 def _slope_at_mode(model: Any, x: Any) -> Any:
     def one(row: Any) -> Any:
-        mode = model.prior.condition(model.likelihood.potential(row)).mode()
+        mode = choose(model).infer(model, row).mode()
         inner = mode[1] if isinstance(mode, tuple) else mode
 
         def value(z: Any) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from latentia.constraints import bind_vector, free_vector
 from latentia.data.blocks import Blocks
 from latentia.distributions import Limits
+from latentia.inference import Quadrature, choose
 from latentia.latents import AbstractLabelledPrior
 from latentia.learning.em import Problem, em_map
 from latentia.learning.expectation import expectations
@@ -136,8 +137,11 @@ def _expected_slope(model: Any, image: Any, x: Any, weight: Any) -> Any:
     """The gradient at ``image`` of the log joint expected under the posterior of ``model``."""
 
     def one(row: Any) -> Any:
-        posterior = model.prior.condition(model.likelihood.potential(row))
-        return cubature(model.prior, posterior)
+        inference = choose(model)
+        if isinstance(inference, Quadrature):
+            moments, _ = inference.expect(model.prior, model.likelihood.potential(row))
+            return moments.nodes, moments.mass
+        return cubature(model.prior, inference.infer(model, row))
 
     z, share = jax.vmap(one)(x)
 
