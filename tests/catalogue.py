@@ -175,7 +175,9 @@ MODELS = {
         GuessedResponse(INTERCEPTS, np.array([0.2, 0.1, 0.15, 0.25])), SLOPES
     ),
     "graded response": traits(GradedResponse(STEPS, levels=(3, 3, 2)), SLOPES[:3]),
-    "partial credit": traits(PartialCredit(STEPS * [[1, 1], [1, 1], [1, 0]], levels=(3, 3, 2)), SLOPES[:3] * 0.6),
+    "partial credit": traits(
+        PartialCredit(STEPS * [[1, 1], [1, 1], [1, 0]], levels=(3, 3, 2)), SLOPES[:3] * 0.6
+    ),
     "poisson factors": traits(CountResponse(INTERCEPTS), SLOPES * 0.4),
     "logistic factors in the plane": traits(
         BinaryResponse(np.append(INTERCEPTS, -0.4)), PLANE, pattern=PLANE != 0

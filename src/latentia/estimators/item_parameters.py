@@ -11,7 +11,7 @@ from latentia.precision import precision_of
 
 
 def of(likelihood: Any) -> dict[str, np.ndarray]:
-    """"discrimination", "intercept", "difficulty" and "guessing"; shapes as in ``ItemResponse``."""
+    """Discrimination, intercept, difficulty and guessing by name, shaped as in ``ItemResponse``."""
     slopes, response = np.array(likelihood.loadings), likelihood.response
     intercept = np.array(response.bias)
     size = np.sqrt((slopes**2).sum(axis=1)) * (1 if slopes.shape[1] > 1 else np.sign(slopes[:, 0]))
@@ -44,7 +44,8 @@ def read_traits(likelihood: Any, trait: Any) -> np.ndarray:
     """
     values = np.asarray(trait, dtype=np.float64)
     values = values[:, None] if values.ndim == 1 and likelihood.latent_dim == 1 else values
-    if values.ndim != 2 or values.shape[1] != likelihood.latent_dim or not np.isfinite(values).all():
+    fits = values.ndim == 2 and values.shape[1] == likelihood.latent_dim
+    if not fits or not np.isfinite(values).all():
         raise ValueError(
             f"trait should be finite numbers of shape (M, {likelihood.latent_dim}), but has the "
             f"shape {np.shape(trait)}."

@@ -278,7 +278,5 @@ def _blank(kind: str, levels: tuple[int, ...], dimensions: int, pattern: Any) ->
         response = GradedResponse(levels=levels)
     else:
         response = PartialCredit(levels=levels)
-    likelihood = GeneralizedLinear(
-        response, latent_dim=dimensions, slopes=slopes, pattern=pattern
-    )
+    likelihood = GeneralizedLinear(response, latent_dim=dimensions, slopes=slopes, pattern=pattern)
     return LatentVariableModel(GaussianLatent(dimensions), likelihood)

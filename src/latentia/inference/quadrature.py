@@ -17,7 +17,7 @@ from .interface import AbstractRefinable
 from .newton import ascend, curvature, whitened
 
 # For L = 1, 2, 3 the nodes on either side of 0 to begin with, and how far they reach.
-_BEGIN = {1: (30, 8.0), 2: (20, 6.5), 3: (10, 6.0)}
+_BEGIN: dict[int, tuple[int, float]] = {1: (30, 8.0), 2: (20, 6.5), 3: (10, 6.0)}
 _MOST_NODES = 2**16
 # How many Metropolis steps turn a draw from the cells of the grid into one from the posterior.
 _STEPS = 12
@@ -117,7 +117,8 @@ class Quadrature(AbstractRefinable):
     @classmethod
     def of(cls, dim: int) -> Self:
         """The grid to begin with in L = ``dim`` dimensions."""
-        return cls(*_BEGIN.get(dim, (3, 5.0)))
+        half, reach = _BEGIN.get(dim, (3, 5.0))
+        return cls(half=half, reach=reach)
 
     def grid(self, dim: int) -> NormalGrid:
         """The nodes in L = ``dim`` dimensions."""
@@ -131,9 +132,7 @@ class Quadrature(AbstractRefinable):
     def exactness(self) -> Exactness:
         return Exactness.APPROXIMATION
 
-    def infer(
-        self, model: LatentVariableModel, x: Datum, key: Key | None = None
-    ) -> GridPosterior:
+    def infer(self, model: LatentVariableModel, x: Datum, key: Key | None = None) -> GridPosterior:
         parts: Any = model
         return self.condition(parts.prior, parts.likelihood.potential(x))
 
@@ -166,7 +165,9 @@ class Quadrature(AbstractRefinable):
         return GridMoments(nodes, jnp.exp(log_values - evidence)), evidence
 
     def refined(self, dim: int) -> Self | None:
-        finer = type(self)(-(-3 * self.half // 2), self.reach + 0.5, self.tolerance)
+        finer = type(self)(
+            half=-(-3 * self.half // 2), reach=self.reach + 0.5, tolerance=self.tolerance
+        )
         return finer if (2 * finer.half + 1) ** dim <= 2 * _MOST_NODES else None
 
     def describe(self, model: LatentVariableModel) -> str:

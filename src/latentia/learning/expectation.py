@@ -49,9 +49,7 @@ def expectations(
     return totals._replace(likelihood=prepared.finish(totals.likelihood))
 
 
-def _of_blocks(
-    model: Any, prepared: Any, inference: Any, data: Blocks, labelled: bool
-) -> Totals:
+def _of_blocks(model: Any, prepared: Any, inference: Any, data: Blocks, labelled: bool) -> Totals:
     def block(index: Any) -> Totals:
         x, weight, label = data.x[index], data.weight[index], data.label[index]
         moments, evidence = _posterior(model, prepared, inference, x, label, labelled)

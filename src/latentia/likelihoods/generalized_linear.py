@@ -1,6 +1,6 @@
 """A generalised linear map of a latent vector: logistic, ordinal and Poisson factor models."""
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -9,67 +9,23 @@ import numpy as np
 
 from latentia.distributions import Limits
 from latentia.distributions.parameters import as_parameter
-from latentia.numerics import normal_grid
-from latentia.potentials import AbstractSmoothPotential
 from latentia.typing import Datum, Form, Key, LatentVector, Loadings, Rows, Scalar, Weights
 
+from .features import FeaturePotential, GridTotals, imagined_nodes, table_of
 from .interface import AbstractLearnableLikelihood, Prepared
 from .item_newton import Block, climb
 from .regression import principal_axes
 from .responses import AbstractResponse
 
 SLOPES = ("free", "common", "fixed")
-# Imaginary data are spread over so many nodes on either side of 0, for L = 1, 2, 3.
-_IMAGINED = {1: (10, 5.0), 2: (5, 4.0), 3: (3, 3.5)}
-
-
-class GridTotals(NamedTuple):
-    """How often each feature is expected at each node of a grid of z.
-
-    ``mass [G]``, of the data at each node; ``first [G, L]``, that times the node, from which the
-    node follows (so that totals add); ``counts [D, C, G]``; and ``imagined [D, C, Q]``, the counts
-    of imaginary data on nodes of their own. Zero stands for a table of zeros.
-    """
-
-    mass: Any
-    first: Any
-    counts: Any
-    imagined: Any
-
-
-class FeaturePotential(AbstractSmoothPotential):
-    """Evidence about z from data whose log probability is ``features · terms(loadings z)``.
-
-    Potentials of one likelihood add.
-    """
-
-    likelihood: Any
-    features: jax.Array
-    base: Scalar
-
-    @property
-    def latent_dim(self) -> int:
-        return self.likelihood.loadings.shape[-1]
-
-    def at(self, points: jax.Array) -> jax.Array:
-        terms = self.likelihood.response.terms(points @ self.likelihood.loadings.T)
-        return terms.reshape(points.shape[0], -1) @ self.features.ravel() + self.base
-
-    def __call__(self, z: LatentVector) -> Scalar:
-        return self.at(z[None])[0]
-
-    def __add__(self, other: Self) -> Self:
-        return type(self)(
-            self.likelihood, self.features + other.features, self.base + other.base
-        )
 
 
 class GeneralizedLinear(AbstractLearnableLikelihood):
     """Columns whose distribution depends on z through ``loadings z``; independent given z.
 
-    The response says how: ``BinaryResponse`` for logistic factor models and the Rasch and 2PL models
-    of item response, ``GuessedResponse`` for 3PL, ``GradedResponse`` and ``PartialCredit`` for
-    ordered levels, ``CountResponse`` for Poisson factor models.
+    The response says how: ``BinaryResponse`` for logistic factor models and the Rasch and 2PL
+    models of item response, ``GuessedResponse`` for 3PL, ``GradedResponse`` and ``PartialCredit``
+    for ordered levels, ``CountResponse`` for Poisson factor models.
 
     Args:
         response: the distribution of the columns given their predictors.
@@ -171,7 +127,7 @@ class GeneralizedLinear(AbstractLearnableLikelihood):
         return GridTotals(mass, mass[:, None] * moments.nodes[0], counts, jnp.zeros((), x.dtype))
 
     def maximize(self, statistics: GridTotals, limits: Limits) -> Self:
-        nodes, counts = self._table(statistics)
+        nodes, counts = table_of(statistics, self.latent_dim)
         latent = self.latent_dim
 
         def objective(parameters: jax.Array) -> jax.Array:
@@ -182,28 +138,6 @@ class GeneralizedLinear(AbstractLearnableLikelihood):
         start = jnp.concatenate([self.loadings, self.response.free()], axis=1)
         found = climb(objective, start, self._block())
         return self._like(self.response.bound(found[:, latent:]), found[:, :latent])
-
-    def _table(self, totals: GridTotals) -> tuple[jax.Array, jax.Array]:
-        """Nodes ``[G, L]`` and counts ``[D, C, G]``, of data and imaginary data together."""
-        pieces = []
-        if jnp.ndim(totals.counts):
-            some = totals.mass > 0
-            nodes = totals.first / jnp.where(some, totals.mass, 1.0)[:, None]
-            pieces.append((nodes, totals.counts))
-        if jnp.ndim(totals.imagined):
-            pieces.append((self._imagined_nodes()[0], totals.imagined))
-        nodes, counts = zip(*pieces, strict=True)
-        return jnp.concatenate(nodes), jnp.concatenate(counts, axis=-1)
-
-    def _imagined_nodes(self) -> tuple[jax.Array, jax.Array]:
-        """Nodes ``[Q, L]`` and weights ``[Q]`` of a standard normal z."""
-        dtype, latent = self.loadings.dtype, self.latent_dim
-        if latent in _IMAGINED:
-            grid = normal_grid(latent, *_IMAGINED[latent])
-            shares = np.exp(grid.log_weights)
-            return jnp.asarray(grid.points, dtype), jnp.asarray(shares / shares.sum(), dtype)
-        points = np.random.default_rng(0).normal(size=(512, latent))
-        return jnp.asarray(points, dtype), jnp.full(512, 1 / 512, dtype)
 
     def _block(self) -> Block:
         own = self.response.free().shape[1]
@@ -218,14 +152,14 @@ class GeneralizedLinear(AbstractLearnableLikelihood):
         return self
 
     def imagine(self, other: Self, weight: Scalar, shares: jax.Array) -> GridTotals:
-        nodes, each = self._imagined_nodes()
+        nodes, each = imagined_nodes(self.latent_dim, self.loadings.dtype)
         expected = other.response.expected(nodes @ other.loadings.T)
         zero = jnp.zeros((), each.dtype)
         counts = jnp.einsum("g,gdc->dcg", weight * each, expected)
         return GridTotals(zero, zero, zero, counts)
 
     def expected_log_prob(self, other: Self, shares: jax.Array) -> Scalar:
-        nodes, each = self._imagined_nodes()
+        nodes, each = imagined_nodes(self.latent_dim, self.loadings.dtype)
         expected = other.response.expected(nodes @ other.loadings.T)
         terms = self.response.terms(nodes @ self.loadings.T)
         return jnp.einsum("g,gdc,gdc->", each, expected, terms)

@@ -32,8 +32,8 @@ class GradedResponse(AbstractResponse):
     """P(x >= k) = logistic(eta + bias[k - 1]), for levels 0, 1, ..., C - 1 (Samejima 1969).
 
     Args:
-        bias: ``[D, C - 1]``, decreasing along the last axis. Columns with fewer levels than C repeat
-            their last one.
+        bias: ``[D, C - 1]``, decreasing along the last axis. Columns with fewer levels than C
+            repeat their last one.
         levels: how many levels each column has, one number for all or D numbers.
         dim: D, in place of the bias, if ``levels`` is one number.
     """
@@ -60,9 +60,7 @@ class GradedResponse(AbstractResponse):
         upper, lower = above[..., :-1], above[..., 1:]
         # log(s(a) - s(b)) = log s(a) + log s(-b) + log(1 - exp(b - a)), which cancels nothing.
         gap = jnp.minimum(self.bias[:, 1:] - self.bias[:, :-1], -math.exp(_CLOSEST))
-        between = (
-            jax.nn.log_sigmoid(upper) + jax.nn.log_sigmoid(-lower) + jnp.log(-jnp.expm1(gap))
-        )
+        between = jax.nn.log_sigmoid(upper) + jax.nn.log_sigmoid(-lower) + jnp.log(-jnp.expm1(gap))
         middle = jnp.concatenate([least, between], axis=-1)
         # The last level of each column ends nowhere.
         top = jnp.concatenate([least, jax.nn.log_sigmoid(above)], axis=-1)

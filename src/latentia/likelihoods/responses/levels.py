@@ -32,24 +32,24 @@ def read_levels(
                 f"{name} should be given its bias, or its levels, but has neither: write "
                 f"{name}(levels=(4, 4, 5)) with the number of levels of each column."
             )
-        counts = [levels] * int(dim or 0) if isinstance(levels, int) else list(levels)
-        bias = unset(len(counts), max([*counts, 2]) - 1)
+        sizes = [levels] * int(dim or 0) if isinstance(levels, int) else list(levels or ())
+        bias = unset(len(sizes), max([*sizes, 2]) - 1)
     bias = as_parameter(bias, "bias")
     if bias.ndim < 2:
         raise ValueError(
             f"bias of {name} should have shape (columns, levels - 1), but has {bias.shape}."
         )
     most = bias.shape[-1] + 1
-    if levels is None:
-        levels = most
-    counts = (levels,) * bias.shape[-2] if isinstance(levels, int) else tuple(levels)
-    counts = tuple(int(count) for count in counts)
+    if levels is None or isinstance(levels, int):
+        counts = [most if levels is None else levels] * bias.shape[-2]
+    else:
+        counts = [int(count) for count in levels]
     if len(counts) != bias.shape[-2] or not counts or min(counts) < 2 or max(counts) > most:
         raise ValueError(
             f"levels of {name} should be {bias.shape[-2]} whole numbers from 2 to {most}, but is "
             f"{counts}."
         )
-    return bias, counts
+    return bias, tuple(counts)
 
 
 def has_level(levels: tuple[int, ...]) -> np.ndarray:
