@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .error import ModelFileError
-from .tree import check_depth, fields, join, place
+from .tree import check_depth, defaults, fields, join, place
 
 _HEXADECIMAL = re.compile(r"-?0x[0-9a-f]+")
 _MAX_TEXT = 2**26
@@ -86,11 +86,14 @@ class _Restoring:
                 "file with the version that wrote it, or a newer one."
             )
         cls = self.classes[name]
-        expected = fields(cls)
-        if set(nodes) != set(expected):
+        expected, newer = fields(cls), defaults(cls)
+        if not set(expected) - set(newer) <= set(nodes) <= set(expected):
             raise _malformed(path, f"a {name} with the fields {expected}", sorted(nodes))
         # In the order of the class: that of the file means nothing.
-        values = {f: self.value(nodes[f], join(path, f), depth + 1) for f in expected}
+        values = {
+            f: self.value(nodes[f], join(path, f), depth + 1) if f in nodes else newer[f]
+            for f in expected
+        }
         return _build(cls, values, path)
 
     def _tensor(self, body: Any, path: str) -> np.ndarray:

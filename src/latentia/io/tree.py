@@ -11,6 +11,7 @@ name nothing but the classes that the library chose.
 """
 
 import dataclasses
+from typing import Any
 
 from .error import ModelFileError
 
@@ -23,6 +24,14 @@ def fields(cls: type) -> list[str]:
     if issubclass(cls, tuple):
         return list(cls._fields)  # pyright: ignore[reportAttributeAccessIssue]
     return [field.name for field in dataclasses.fields(cls)]
+
+
+def defaults(cls: type) -> dict[str, Any]:
+    """The fields that a file of an older version may lack, and what they are then."""
+    if issubclass(cls, tuple):
+        return {}
+    found = {f.name: f.default for f in dataclasses.fields(cls)}
+    return {name: value for name, value in found.items() if value is not dataclasses.MISSING}
 
 
 def check_depth(path: str, depth: int) -> None:
