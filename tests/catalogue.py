@@ -102,11 +102,12 @@ ANALYSERS = [
     LinearGaussian(LOADINGS[:3, :1], np.zeros(3), NOISE[:3]),
     LinearGaussian(LOADINGS[2:, 1:], np.array([4.0, 0.0, -3.0]), NOISE[2:]),
 ]
-SLOPES = np.array([[1.2], [0.8], [1.7], [0.6]])
-PLANE = np.array([[1.4, 0.0], [1.0, 0.0], [0.5, 0.9], [0.0, 1.3], [0.0, 0.8]])
-INTERCEPTS = np.array([0.5, -0.7, 0.0, 1.1])
+SLOPES = np.array([[1.6], [1.2], [1.9], [0.9], [1.4]])
+PLANE = np.array([[0.8, 0.0], [0.7, 0.0], [0.6, 0.5], [0.0, 0.8], [0.0, 0.6]])
+INTERCEPTS = np.array([0.5, -0.7, 0.0, 1.1, -0.3])
 # The last column has two levels only.
 STEPS = np.array([[1.5, -0.5], [0.7, -1.2], [0.3, 0.3]])
+GUESSING = np.array([0.2, 0.1, 0.15, 0.25])
 
 
 def traits(response, loadings=None, **options):
@@ -169,18 +170,19 @@ MODELS = {
         MarkovChain(transitions=MOVES, stationary=True, length=3),
         PerStep(Switch([Poisson(np.array([rate])) for rate in (1.0, 4.0, 10.0)])),
     ),
-    "rasch": traits(BinaryResponse(INTERCEPTS), np.full((4, 1), 1.1), slopes="common"),
+    "rasch": traits(BinaryResponse(INTERCEPTS), np.full((5, 1), 1.1), slopes="common"),
     "two-parameter logistic": traits(BinaryResponse(INTERCEPTS), SLOPES),
-    "three-parameter logistic": traits(
-        GuessedResponse(INTERCEPTS, np.array([0.2, 0.1, 0.15, 0.25])), SLOPES
+    "guessed answers": traits(
+        GuessedResponse(INTERCEPTS[:4], GUESSING), np.full((4, 1), 1.3), slopes="common"
     ),
-    "graded response": traits(GradedResponse(STEPS, levels=(3, 3, 2)), SLOPES[:3]),
+    "graded response": traits(
+        GradedResponse(STEPS, levels=(3, 3, 2)), np.full((3, 1), 1.2), slopes="common"
+    ),
     "partial credit": traits(
         PartialCredit(STEPS * [[1, 1], [1, 1], [1, 0]], levels=(3, 3, 2)), SLOPES[:3] * 0.6
     ),
-    "poisson factors": traits(CountResponse(INTERCEPTS), SLOPES * 0.4),
-    "logistic factors in the plane": traits(
-        BinaryResponse(np.append(INTERCEPTS, -0.4)), PLANE, pattern=PLANE != 0
+    "poisson factors in the plane": traits(
+        CountResponse(INTERCEPTS + 0.5), PLANE, pattern=PLANE != 0
     ),
 }
 """Models whose parameters are set; the laws draw their data from the models themselves."""

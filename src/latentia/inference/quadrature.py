@@ -18,7 +18,7 @@ from .newton import ascend, curvature, whitened
 
 # For L = 1, 2, 3 the nodes on either side of 0 to begin with, and how far they reach.
 _BEGIN: dict[int, tuple[int, float]] = {1: (30, 8.0), 2: (20, 6.5), 3: (10, 6.0)}
-_MOST_NODES = 2**16
+_MOST_NODES = 2**15
 # How many Metropolis steps turn a draw from the cells of the grid into one from the posterior.
 _STEPS = 12
 
@@ -107,7 +107,7 @@ class Quadrature(AbstractRefinable):
         half: how many nodes lie on either side of 0 in each dimension.
         reach: how many standard deviations the grid extends.
         tolerance: the largest error in the log-likelihood of a row; above, the grid is refined,
-            until it has 65536 nodes. Every posterior holds its ``error``.
+            until it has some 30000 nodes. Every posterior holds its ``error``.
     """
 
     half: int = eqx.field(static=True, default=30)

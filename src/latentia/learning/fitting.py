@@ -15,6 +15,7 @@ from .fit_result import Fit
 from .moment_rows import second_moment_rows
 from .planning import Sample, plan_fit
 from .scaling import column_summary
+from .status import Status
 
 # Up to this many distinct rows every start sees all the data; beyond, they see a sample of it.
 SMALL = 4096
@@ -47,7 +48,11 @@ def fit_rows(
     if not isinstance(inference, AbstractRefinable) or not np.isfinite(fit.objective):
         return replace(fit, method=inference.describe(fit.model), error=float("nan"))
     starts = {"starts": fit.starts, "start_status": fit.start_status}
-    while (finer := precise_enough(fit.model, values, inference)) != inference:
+    # At the bound of the slopes a curve is a step, for which no grid is fine enough.
+    while fit.status is not Status.DEGENERATE:
+        finer = precise_enough(fit.model, values, inference)
+        if finer == inference:
+            break
         inference = finer
         learner = replace(learner, inference=finer, start="given")
         fit = _fit_rows(fit.model, values, weight, labels, learner, seed, watch=watch)
