@@ -8,7 +8,7 @@ import equinox as eqx
 import numpy as np
 
 from latentia import distributions, latents, likelihoods
-from latentia.constraints import Between, Covariance, Interval, Positive, Simplex
+from latentia.constraints import Between, Covariance, Decreasing, Interval, Positive, Simplex
 from latentia.latents import Branching, MarkovChain
 from latentia.model import LatentVariableModel
 
@@ -27,6 +27,12 @@ PARTS: dict[str, type] = {
     "Switch": likelihoods.Switch,
     "LinearGaussian": likelihoods.LinearGaussian,
     "PerStep": likelihoods.PerStep,
+    "GeneralizedLinear": likelihoods.GeneralizedLinear,
+    "BinaryResponse": likelihoods.BinaryResponse,
+    "GuessedResponse": likelihoods.GuessedResponse,
+    "GradedResponse": likelihoods.GradedResponse,
+    "PartialCredit": likelihoods.PartialCredit,
+    "CountResponse": likelihoods.CountResponse,
     "Gaussian": distributions.Gaussian,
     "DiagonalGaussian": distributions.DiagonalGaussian,
     "SphericalGaussian": distributions.SphericalGaussian,
@@ -150,6 +156,8 @@ def _allowed(constraint: Any, value: np.ndarray) -> bool:
         return bool(((known >= 0) & (known <= 1)).all())
     if isinstance(constraint, Simplex) and known.size == value.size:
         return bool((value >= 0).all() and np.allclose(value.sum(axis=-1), 1, atol=1e-4))
+    if isinstance(constraint, Decreasing) and known.size == value.size:
+        return bool((np.diff(value, axis=-1) <= 0).all())
     if isinstance(constraint, Covariance) and value.ndim >= 2:
         mirrored = np.swapaxes(value, -1, -2)
         return bool(np.allclose(value, mirrored, rtol=1e-6, atol=0, equal_nan=True))
