@@ -186,3 +186,12 @@ MODELS = {
     ),
 }
 """Models whose parameters are set; the laws draw their data from the models themselves."""
+
+# These compile for long, and share nearly all of their code with "rasch": for the slow tier.
+LONG = (
+    "two-parameter logistic",
+    "guessed answers",
+    "graded response",
+    "partial credit",
+    "poisson factors in the plane",
+)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from catalogue import LONG
 from latentia.testing import cast
 
 
@@ -13,6 +14,7 @@ def cases(laws, table, narrow=()):
         for name, part in table.items():
             for precision in (np.float64, np.float32):
                 quick = precision is np.float64 or law.__name__ in narrow
+                quick = quick and name not in LONG
                 label = f"{law.__name__}-{name}-{np.dtype(precision)}"
                 marks = () if quick else pytest.mark.slow
                 out.append(pytest.param(law, cast(part, precision), id=label, marks=marks))

@@ -32,7 +32,7 @@ def choose(
     Args:
         estimator: it gives all other parameters; it is not changed.
         X: the data, as for its ``fit``.
-        grid: values for ``n_components``, ``n_factors`` and ``covariance_type``.
+        grid: values for ``n_components``, ``n_factors``, ``n_dimensions`` and ``covariance_type``.
         criterion: "bic", "aic", "icl" or "held_out".
         sample_weight: ``[N]``, not negative.
         folds: for "held_out".
@@ -79,7 +79,7 @@ def choose(
 
 def _largest(shells: list[Any]) -> Any:
     # One component alone may need fewer starts than many do.
-    return max(shells, key=lambda shell: shell.n_components or 0)
+    return max(shells, key=lambda shell: getattr(shell, "n_components", 0) or 0)
 
 
 def _candidate(model: Any, setting: dict[str, Any], mixture: bool) -> Candidate:
@@ -88,5 +88,5 @@ def _candidate(model: Any, setting: dict[str, Any], mixture: bool) -> Candidate:
         model,
         components=count if mixture else None,
         covariance=setting.get("covariance_type"),
-        factors=setting.get("n_factors") if mixture else count,
+        factors=setting.get("n_factors") if mixture else setting.get("n_dimensions", count),
     )
