@@ -1,8 +1,9 @@
 import pytest
 
 import latentia
-from golden.tables import golden, numbers, table
+from golden.tables import golden, table
 from latentia import DiagonalGaussian, LatentVariableModel, MarkovChain, PerStep, Poisson, Switch
+from latentia.datasets import load_earthquakes
 
 NUMBERS = golden("hidden_markov.json")
 # In nats, for the whole series; the objective is asked for to the same distance.
@@ -16,7 +17,7 @@ def hidden_markov(family, states, **options):
 @pytest.mark.parametrize("start", ["stationary", "free"])
 @pytest.mark.parametrize("states", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
 def test_earthquakes(states, start):
-    x = numbers("earthquakes", ["n"])
+    x = load_earthquakes().data[:, 1:]
     model = hidden_markov(Poisson(dim=1), states, stationary=start == "stationary")
     fit = latentia.fit(model, x)
     assert fit.converged

@@ -1,4 +1,4 @@
-"""Two small published tables for examples and tests; reading them needs NumPy and nothing else."""
+"""Small published tables for examples and tests; reading them needs NumPy and nothing else."""
 
 from importlib.resources import files
 from typing import NamedTuple
@@ -8,6 +8,7 @@ import numpy as np
 FAITHFUL_ROWS = 272
 CARCINOMA_PATTERNS = 20
 CARCINOMA_SLIDES = 118
+EARTHQUAKE_YEARS = 107
 
 
 class Table(NamedTuple):
@@ -59,6 +60,25 @@ def load_carcinoma() -> Table:
         "Landis & Koch (1977), An application of hierarchical kappa-type statistics in the "
         "assessment of majority agreement among multiple observers, Biometrics 33, 363-374; "
         "as two categories in Agresti (2002), Categorical Data Analysis, Table 13.1.",
+    )
+
+
+def load_earthquakes() -> Table:
+    """How many earthquakes of magnitude 7 or more there were in the world, each year 1900 to 2006.
+
+    Returns:
+        A ``Table`` whose ``data`` is a float64 array of shape (107, 2) with the columns ``year``
+        and ``n``.
+
+    Raises:
+        ValueError: if the installed data file is damaged.
+    """
+    data, columns = _read("earthquakes.csv", rows=EARTHQUAKE_YEARS, columns=2)
+    return Table(
+        data,
+        columns,
+        "United States Geological Survey, as tabulated in Zucchini & MacDonald (2009), Hidden "
+        "Markov Models for Time Series, Table 1.1.",
     )
 
 

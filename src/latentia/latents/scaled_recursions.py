@@ -39,27 +39,49 @@ def scaled(start: Array, moves: Array, values: Array, counted: Array) -> ScaledP
         values: ``[B, T, K]``, log evidence.
         counted: ``[B, T-1]``, which moves are counted.
     """
-    batch, steps, states = values.shape
-    # Each step's best state explains it with 1: the rest is in the logarithm.
-    top = jnp.max(values, axis=-1, keepdims=True)
-    top = jnp.where(jnp.isfinite(top), top, 0.0)
-    weights = jnp.exp(values - top)
+    batch, steps, _ = values.shape
     pieces = _pieces(batch, steps, moves.ndim == 4)
+    each = moves if moves.shape[0] == 1 else jnp.repeat(moves, pieces, axis=0)
+    # Lanes lie side by side within a step, from here to the end: to turn them round is dear.
+    lanes = _cut(values, pieces)
+    # Each step's best state explains it with 1: the rest is in the logarithm.
+    top = jnp.max(lanes, axis=-1, keepdims=True)
+    top = jnp.where(jnp.isfinite(top), top, 0.0)
+    weights = jnp.exp(lanes - top)
     if pieces == 1:
-        filtered, scales, _ = _forward(start, moves, weights)
-        ratios = weights / scales
-        later, _ = _backward(jnp.ones((batch, states), values.dtype), moves, ratios)
+        filtered, scales, _ = _forward(start, each, weights)
     else:
-        filtered, scales = _forward_pieces(start, moves, weights, pieces)
-        ratios = weights / scales
-        later = _backward_pieces(moves, ratios, pieces)
-    messages = jnp.where(counted[..., None], (ratios * later)[:, 1:], 0.0)
+        filtered, scales = _forward_pieces(start, each, weights, pieces)
+    ratios = weights / scales
+    if pieces == 1:
+        later, _ = _backward(jnp.ones_like(ratios[0]), each, ratios)
+    else:
+        later = _backward_pieces(each, ratios, pieces)
+    total = jnp.sum((top + jnp.log(scales))[..., 0], axis=0).reshape(batch, pieces).sum(axis=1)
+    known = _cut(jnp.pad(counted, ((0, 0), (0, 1)))[..., None], pieces)
+    both = _moves(filtered, moves, _following(ratios * later, pieces), known, batch)
+    safe = _safe(scales, later, total)
+    return ScaledPass(
+        total, _joined(filtered, batch, steps), _joined(filtered * later, batch, steps), both, safe
+    )
+
+
+def _following(messages: Array, pieces: int) -> Array:
+    """The messages of the next step, for each step; zero after the last."""
+    zero = jnp.zeros_like(messages[0, 0])
+    return jnp.concatenate([messages[1:], _shifted(messages[0], zero, pieces, -1)[None]])
+
+
+def _moves(filtered: Array, moves: Array, following: Array, known: Array, batch: int) -> Array:
+    """Expected moves, ``[B, K, K]``, or ``[B, T-1, K, K]`` if each step has its own."""
+    following = jnp.where(known, following, 0.0)
     if moves.ndim == 4:
-        both = filtered[:, :-1, :, None] * moves * messages[:, :, None, :]
-    else:
-        both = moves * jnp.einsum("bti,btj->bij", filtered[:, :-1], messages)
-    total = jnp.sum(top[..., 0] + jnp.log(scales[..., 0]), axis=-1)
-    return ScaledPass(total, filtered, filtered * later, both, _safe(scales, later, total))
+        both = filtered[:-1, :, :, None] * following[:-1, :, None, :]
+        return moves * jnp.moveaxis(both, 0, 1)
+    states = filtered.shape[-1]
+    wide = (filtered.shape[0], batch, -1, states)
+    pair = filtered.reshape(wide), following.reshape(wide)
+    return moves * jnp.einsum("lbsi,lbsj->bij", *pair)
 
 
 def _safe(scales: Array, later: Array, total: Array) -> Array:
@@ -87,9 +109,7 @@ def _precede(messages: Array, moves: Array) -> Array:
 
 
 def _forward(start: Array, moves: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """``filtered [B, T, K]``, ``scales [B, T, 1]``, and what is predicted after the last step."""
-    batch, _, states = weights.shape
-    first = jnp.broadcast_to(start, (batch, states))
+    """``filtered [T, B, K]``, ``scales [T, B, 1]``, and what is predicted after the last step."""
 
     def step(predicted: Array, inputs: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
         weight, move = inputs
@@ -98,32 +118,30 @@ def _forward(start: Array, moves: Array, weights: Array) -> tuple[Array, Array, 
         filtered = joint * (1 / scale)
         return _follow(filtered, move), (filtered, scale)
 
-    by_step = jnp.swapaxes(weights, 0, 1)
+    first = jnp.broadcast_to(start, weights.shape[1:])
     if moves.ndim == 4:
         # The last step has no move of its own.
         ahead = jnp.moveaxis(jnp.concatenate([moves, moves[:, -1:]], axis=1), 1, 0)
-        last, out = jax.lax.scan(step, first, (by_step, ahead))
+        last, (filtered, scales) = jax.lax.scan(step, first, (weights, ahead))
     else:
-        last, out = jax.lax.scan(lambda p, w: step(p, (w, moves)), first, by_step)
-    filtered, scales = (jnp.swapaxes(leaf, 0, 1) for leaf in out)
+        last, (filtered, scales) = jax.lax.scan(lambda p, w: step(p, (w, moves)), first, weights)
     return filtered, scales, last
 
 
 def _backward(end: Array, moves: Array, ratios: Array) -> tuple[Array, Array]:
-    """What the rest of the sequence says at each step, ``[B, T, K]``, and before the first."""
+    """What the rest of the sequence says at each step, ``[T, B, K]``, and before the first."""
 
     def step(later: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
         ratio, move = inputs
         return _precede(ratio * later, move), later
 
-    by_step = jnp.swapaxes(ratios, 0, 1)
     if moves.ndim == 4:
         # The move into the first step is the start's business: any will do.
         into = jnp.moveaxis(jnp.concatenate([moves[:, :1], moves], axis=1), 1, 0)
-        before, later = jax.lax.scan(step, end, (by_step, into), reverse=True)
+        before, later = jax.lax.scan(step, end, (ratios, into), reverse=True)
     else:
-        before, later = jax.lax.scan(lambda m, r: step(m, (r, moves)), end, by_step, reverse=True)
-    return jnp.swapaxes(later, 0, 1), before
+        before, later = jax.lax.scan(lambda m, r: step(m, (r, moves)), end, ratios, reverse=True)
+    return later, before
 
 
 def _pieces(batch: int, steps: int, varying: bool) -> int:
@@ -135,20 +153,17 @@ def _pieces(batch: int, steps: int, varying: bool) -> int:
     return max(1, min(ideal, steps // (2 * _WARM)))
 
 
-def _cut(rows: Array, pieces: int, fill: float) -> Array:
-    """``[B, T, K]`` as pieces side by side, ``[B * S, L, K]``, filled up at the end."""
+def _cut(rows: Array, pieces: int) -> Array:
+    """``[B, T, K]`` as pieces side by side, ``[L, B * S, K]``, filled up with zeros at the end."""
     batch, steps, states = rows.shape
     length = -(-steps // pieces)
-    rows = jnp.pad(rows, ((0, 0), (0, length * pieces - steps), (0, 0)), constant_values=fill)
-    return rows.reshape(batch * pieces, length, states)
+    rows = jnp.pad(rows, ((0, 0), (0, length * pieces - steps), (0, 0)))
+    return jnp.swapaxes(rows.reshape(batch * pieces, length, states), 0, 1)
 
 
-def _joined(rows: Array, batch: int, steps: int) -> Array:
-    return rows.reshape(batch, -1, rows.shape[-1])[:, :steps]
-
-
-def _each(moves: Array, pieces: int) -> Array:
-    return moves if moves.shape[0] == 1 else jnp.repeat(moves, pieces, axis=0)
+def _joined(lanes: Array, batch: int, steps: int) -> Array:
+    whole = jnp.swapaxes(lanes, 0, 1).reshape(batch, -1, lanes.shape[-1])
+    return whole[:, :steps]
 
 
 def _shifted(lanes: Array, edge: Array, pieces: int, by: int) -> Array:
@@ -160,31 +175,26 @@ def _shifted(lanes: Array, edge: Array, pieces: int, by: int) -> Array:
 
 
 def _forward_pieces(start: Array, moves: Array, weights: Array, pieces: int) -> tuple[Array, Array]:
-    batch, steps, states = weights.shape
-    lanes, moves = _cut(weights, pieces, 1.0), _each(moves, pieces)
-    even = jnp.full((lanes.shape[0], states), 1 / states, weights.dtype)
-    guess = _forward(even, moves, lanes[:, -_WARM:])[2]
-    found = _settle(
-        lambda entering: _forward(entering, moves, lanes),
-        lambda leaving: _shifted(leaving, start, pieces, 1),
-        guess,
+    first = jnp.repeat(start, weights.shape[1] // pieces // start.shape[0], axis=0)
+    even = jnp.full_like(weights[0], 1 / weights.shape[-1])
+    filtered, scales, _ = _settle(
+        lambda entering: _forward(entering, moves, weights),
+        lambda leaving: _shifted(leaving, first, pieces, 1),
+        _forward(even, moves, weights[-_WARM:])[2],
         pieces,
     )
-    return _joined(found[0], batch, steps), _joined(found[1], batch, steps)
+    return filtered, scales
 
 
 def _backward_pieces(moves: Array, ratios: Array, pieces: int) -> Array:
-    batch, steps, states = ratios.shape
-    lanes, moves = _cut(ratios, pieces, 1.0), _each(moves, pieces)
-    one = jnp.ones((lanes.shape[0], states), ratios.dtype)
-    guess = _backward(one, moves, lanes[:, :_WARM])[1]
-    found = _settle(
-        lambda entering: _backward(entering, moves, lanes),
+    one = jnp.ones_like(ratios[0])
+    later, _ = _settle(
+        lambda entering: _backward(entering, moves, ratios),
         lambda leaving: _shifted(leaving, one[0], pieces, -1),
-        guess,
+        _backward(one, moves, ratios[:_WARM])[1],
         pieces,
     )
-    return _joined(found[0], batch, steps)
+    return later
 
 
 def _settle(run: Any, hand: Any, guess: Array, pieces: int) -> Any:

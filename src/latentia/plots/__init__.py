@@ -8,6 +8,8 @@ from .profiles import ProfilesDisplay as ProfilesDisplay
 from .profiles import plot_profiles as plot_profiles
 from .selection import SelectionDisplay as SelectionDisplay
 from .selection import plot_selection as plot_selection
+from .states import StatesDisplay as StatesDisplay
+from .states import plot_states as plot_states
 from .trace import TraceDisplay as TraceDisplay
 from .trace import plot_trace as plot_trace
 from .uncertainty import UncertaintyDisplay as UncertaintyDisplay
