@@ -17,7 +17,8 @@ print(counts[:10].ravel())
 
 # %% [markdown]
 # As a pair, p(z) is a Markov chain, and p(x|z) is at every step the Poisson distribution of that
-# step's state. What is printed says how each question will be answered: by forward-backward, exactly.
+# step's state. What is printed says how each question will be answered: by forward-backward, and
+# exactly.
 
 # %%
 model = lt.LatentVariableModel(
