@@ -2,9 +2,9 @@
 # # Regimes of earthquakes
 #
 # How many earthquakes of magnitude 7 or more were there each year, from 1900 to 2006? A Poisson
-# distribution does not fit: years with many come in a row. A hidden Markov model says that there are
-# a few regimes, each with a rate of its own, and that the regime of a year depends on that of the
-# year before.
+# distribution does not fit: years with many come in a row. A hidden Markov model says that there
+# are a few regimes, each with a rate of its own, and that the regime of a year depends on that of
+# the year before.
 
 # %%
 import numpy as np

@@ -208,7 +208,8 @@ class AbstractHiddenMarkov(BaseEstimator, metaclass=ABCMeta):
 
     def score_samples(self, X: Any, lengths: Any = None) -> tuple[float, np.ndarray]:
         """The log-likelihood, and the probability of each state at each step, ``[R, K]``."""
-        found: Any = infer(self.model_, self._sequences(X, lengths))
+        data = self._sequences(X, lengths)
+        found: Any = infer(self.model_, data)
         total = float(sum(posterior.log_evidence for posterior in found))
         return total, np.concatenate([posterior.probabilities for posterior in found])
 
