@@ -188,6 +188,17 @@ MODELS = {
 """Models whose parameters are set; the laws draw their data from the models themselves."""
 
 # These compile for long, and share nearly all of their code with "rasch": for the slow tier.
+EVERYDAY = (
+    "gaussian mixture",
+    "poisson mixture",
+    "latent classes",
+    "factor analysis",
+    "gaussian hidden markov model",
+    "linear dynamical system",
+    "rasch",
+)
+"""The models whose laws run by default; those of all others take long to compile, and wait."""
+
 LONG = (
     "two-parameter logistic",
     "guessed answers",

@@ -73,6 +73,7 @@ def test_probabilistic_pca_is_the_closed_form(X):
     np.testing.assert_allclose(abs(axes), abs(peer.components_), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_mixture_of_factor_analyzers(X):
     model = MixtureOfFactorAnalyzers(2, 1, random_state=0).fit(X)
     expected = sum(

@@ -155,6 +155,7 @@ def test_impute_is_the_conditional_mean_and_the_draws_vary_around_it(X):
     np.testing.assert_allclose(draws.mean(axis=0), filled, atol=0.25)
 
 
+@pytest.mark.slow
 def test_conditional_and_marginal_multiply_to_the_joint(X):
     for kind in KINDS:
         mixture = GaussianMixture(3, covariance_type=kind).fit(X)

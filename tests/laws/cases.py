@@ -1,9 +1,13 @@
-"""Laws times instances times precisions. What takes long to compile waits for `pytest -m slow`."""
+"""Laws times instances times precisions.
+
+By default laws run on a few models of different kinds; on all of them with `pytest -m slow`; and
+those others in float32 too with `pytest -m exhaustive`.
+"""
 
 import numpy as np
 import pytest
 
-from catalogue import LONG
+from catalogue import EVERYDAY, FAMILIES, LONG
 from latentia.testing import cast
 
 
@@ -14,8 +18,15 @@ def cases(laws, table, narrow=()):
         for name, part in table.items():
             for precision in (np.float64, np.float32):
                 quick = precision is np.float64 or law.__name__ in narrow
-                quick = quick and name not in LONG
                 label = f"{law.__name__}-{name}-{np.dtype(precision)}"
-                marks = () if quick else pytest.mark.slow
+                marks = tier(name, precision, quick)
                 out.append(pytest.param(law, cast(part, precision), id=label, marks=marks))
     return out
+
+
+def tier(name, precision, quick):
+    """The mark of a law on an entry of the catalogue, for a law that is ``quick`` or not."""
+    everyday = name in EVERYDAY or (name in FAMILIES and name not in LONG)
+    if everyday:
+        return () if quick else pytest.mark.slow
+    return pytest.mark.slow if precision is np.float64 else pytest.mark.exhaustive

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 
-from catalogue import LONG, MODELS
+from catalogue import MODELS
 from latentia.testing import FITTING_LAWS, cast
+from laws.cases import tier
 
 # Whole fits take the longest to compile, so most of these wait for the slow tier.
 QUICK = {
-    "fits_end_at_a_maximum": [name for name in MODELS if name not in LONG],
-    "units_do_not_matter": [name for name in MODELS if name not in LONG],
+    "fits_end_at_a_maximum": MODELS,
+    "units_do_not_matter": MODELS,
     "acceleration_changes_the_way_only": ("gaussian mixture", "factor analysis"),
     "empty_rows_change_nothing": ("gaussian mixture", "latent classes", "factor analysis"),
     "a_prior_is_part_of_the_objective": ("tied gaussian mixture", "mixture of factor analysers"),
@@ -20,7 +21,7 @@ def cases():
         for name in MODELS:
             for precision in (np.float64, np.float32):
                 quick = name in QUICK[law.__name__] and precision is np.float64
-                marks = () if quick else pytest.mark.slow
+                marks = tier(name, precision, quick)
                 label = f"{law.__name__}-{name}-{np.dtype(precision)}"
                 yield pytest.param(law, name, precision, id=label, marks=marks)
 

@@ -108,6 +108,7 @@ def test_no_step_changes_nothing_and_the_optimum_stays(name):
             assert_alike(moved, best, rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.slow
 def test_steps_of_one_over_t_come_near_the_optimum_of_all_rows():
     values = blobs(200 * ROWS)
     best = latentia.fit(mixture(), values)

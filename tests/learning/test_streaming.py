@@ -102,7 +102,13 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+LONG = ("missing", "binary", "weighted")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in CASES],
+)
 def test_a_stream_gives_what_memory_gives(stream, name):
     model, values, weight, learner = CASES[name]
     memory = latentia.fit(model, values, weights=weight, learner=learner)
@@ -169,6 +175,14 @@ def test_every_pass_is_logged(stream, caplog):
         fit = latentia.fit(mixture(), stream(blobs()))
     passes = [record for record in caplog.messages if record.startswith("pass ")]
     assert len(passes) == fit.iterations and f"{fit.objective:.8g}" in passes[-1]
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c():
+    """Ctrl-C as in a terminal: a process that was started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def interrupting(monkeypatch, name, at):

@@ -27,7 +27,7 @@ def same(first, second, tolerance=1e-8):
     assert first.columns == second.columns
 
 
-@pytest.mark.parametrize("missing", [False, True])
+@pytest.mark.parametrize("missing", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_grid_finds_what_single_fits_find(missing):
     data = FAITHFUL.copy()
     if missing:
@@ -54,6 +54,7 @@ def test_the_geyser_has_three_tied_components():
     assert len(found.to_frame()) == len(found.table) == 8
 
 
+@pytest.mark.slow
 def test_held_out_is_the_mean_over_rows_that_were_left_out():
     table = read_table(FAITHFUL)
     candidates = [Candidate(mixture(k), k) for k in (1, 2, 3)]
@@ -69,6 +70,7 @@ def test_held_out_is_the_mean_over_rows_that_were_left_out():
     )
 
 
+@pytest.mark.slow
 def test_degenerate_candidates_are_listed_and_never_chosen():
     rng = np.random.default_rng(0)
     data = np.concatenate([rng.normal(size=(40, 2)), np.full((20, 2), 3.0)])
@@ -93,6 +95,7 @@ def test_a_failed_candidate_is_a_row(monkeypatch):
         _ = found.best
 
 
+@pytest.mark.slow
 def test_factors_and_classes_are_compared_too():
     rng = np.random.default_rng(1)
     data = rng.normal(size=(200, 1)) @ rng.normal(size=(1, 5)) + 0.3 * rng.normal(size=(200, 5))
