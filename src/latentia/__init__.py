@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from .estimators.hidden_markov_model import HiddenMarkovModel as HiddenMarkovModel
     from .estimators.item_response import ItemResponse as ItemResponse
     from .estimators.latent_class import LatentClass as LatentClass
+    from .estimators.latent_dirichlet_allocation import (
+        LatentDirichletAllocation as LatentDirichletAllocation,
+    )
     from .estimators.mixed_mixture import MixedMixture as MixedMixture
     from .estimators.mixture_of_factor_analyzers import (
         MixtureOfFactorAnalyzers as MixtureOfFactorAnalyzers,
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from .estimators.poisson_hmm import PoissonHMM as PoissonHMM
     from .estimators.probabilistic_pca import ProbabilisticPCA as ProbabilisticPCA
     from .inference import Auto as Auto
+    from .inference import CoordinateAscent as CoordinateAscent
     from .inference import Exact as Exact
     from .inference import Laplace as Laplace
     from .inference import Quadrature as Quadrature
@@ -48,6 +52,7 @@ if TYPE_CHECKING:
     from .latents import Discrete as Discrete
     from .latents import GaussianLatent as GaussianLatent
     from .latents import MarkovChain as MarkovChain
+    from .latents import Topics as Topics
     from .learning import EM as EM
     from .learning import Fit as Fit
     from .likelihoods import BinaryResponse as BinaryResponse
@@ -59,6 +64,7 @@ if TYPE_CHECKING:
     from .likelihoods import PartialCredit as PartialCredit
     from .likelihoods import PerStep as PerStep
     from .likelihoods import Switch as Switch
+    from .likelihoods import WordCounts as WordCounts
     from .model import LatentVariableModel as LatentVariableModel
     from .selection import Selection as Selection
     from .selection import select as select
@@ -92,6 +98,7 @@ _WHERE = {
     "GaussianLatent": "latentia.latents",
     "Branching": "latentia.latents",
     "MarkovChain": "latentia.latents",
+    "Topics": "latentia.latents",
     "Switch": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
     "PerStep": "latentia.likelihoods",
@@ -101,6 +108,8 @@ _WHERE = {
     "GradedResponse": "latentia.likelihoods",
     "PartialCredit": "latentia.likelihoods",
     "CountResponse": "latentia.likelihoods",
+    "WordCounts": "latentia.likelihoods",
+    "CoordinateAscent": "latentia.inference",
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",
     "Laplace": "latentia.inference",
@@ -118,6 +127,7 @@ _WHERE = {
     "MixtureOfFactorAnalyzers": "latentia.estimators.mixture_of_factor_analyzers",
     "ItemResponse": "latentia.estimators.item_response",
     "LatentClass": "latentia.estimators.latent_class",
+    "LatentDirichletAllocation": "latentia.estimators.latent_dirichlet_allocation",
     "MixedMixture": "latentia.estimators.mixed_mixture",
     "GaussianHMM": "latentia.estimators.gaussian_hmm",
     "GMMHMM": "latentia.estimators.gmm_hmm",

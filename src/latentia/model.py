@@ -12,6 +12,7 @@ from latentia.latents import AbstractConjugatePrior, AbstractPrior
 from latentia.likelihoods import AbstractConjugateLikelihood, AbstractLikelihood
 from latentia.potentials import AbstractSmoothPotential
 from latentia.typing import Datum, Key, Scalar
+from latentia.verdict import Exactness
 
 # Up to this many latent dimensions a grid of nodes is feasible.
 GRID_DIMENSIONS = 3
@@ -21,6 +22,7 @@ class Route(StrEnum):
     """How z can be inferred from x, as the shapes of prior and likelihood allow."""
 
     EXACT = "exact"  # the prior is conjugate to the likelihood
+    BOUND = "bound"  # by an algorithm of the prior that climbs a lower bound of the evidence
     GRID = "grid"  # by sums over a grid of z
     SURROGATE = "surrogate"  # by a Gaussian in place of the likelihood
     NONE = "none"
@@ -89,7 +91,9 @@ class LatentVariableModel(eqx.Module):
     def __repr__(self) -> str:
         if not isinstance(self.prior, AbstractConjugatePrior):
             return eqx.tree_pformat(self)
-        way = _WAYS.get(self.route, f"{self.prior.algorithm} (exact)")
+        route = self.route
+        how = Exactness.LOWER_BOUND if route is Route.BOUND else Exactness.EXACT
+        way = _WAYS.get(route, f"{self.prior.algorithm} ({how})")
         lines = [
             ("p(z)", self.prior.describe()),
             ("p(x|z)", self.likelihood.describe()),  # pyright: ignore
@@ -97,7 +101,7 @@ class LatentVariableModel(eqx.Module):
             ("infer", way),
             ("map_estimate", f"{way}, then its mode"),
             ("score", f"{way}, summed or integrated over z"),
-            ("fit", "EM to maximum likelihood"),
+            ("fit", _FITS.get(route, "EM to maximum likelihood")),
         ]
         body = "\n".join(f"  {name:<13}{text}" for name, text in lines)
         return f"LatentVariableModel: p(x, z) = p(z) p(x|z)\n{body}"
@@ -107,6 +111,7 @@ _WAYS = {
     Route.GRID: "quadrature on a grid of z, refined to a stated error (approximation)",
     Route.SURROGATE: "Laplace's method, a Gaussian at the mode (approximation)",
 }
+_FITS = {Route.BOUND: "EM to the highest lower bound of the likelihood"}
 
 
 @lru_cache(maxsize=1024)
@@ -115,13 +120,25 @@ def _route(structure: Any, shapes: Any) -> Route:
     prior, likelihood = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(*s) for s in shapes])
     evidence = _evidence(likelihood)
     if prior.accepts(evidence):
-        return Route.EXACT
+        exact = _exactness(prior, evidence) is Exactness.EXACT
+        return Route.EXACT if exact else Route.BOUND
     if not isinstance(evidence, AbstractSmoothPotential):
         return Route.NONE
     centre = jnp.zeros(evidence.latent_dim)
     if not prior.accepts(jax.eval_shape(lambda potential: potential.expand(centre), evidence)):
         return Route.NONE
     return Route.GRID if evidence.latent_dim <= GRID_DIMENSIONS else Route.SURROGATE
+
+
+def _exactness(prior: Any, evidence: Any) -> Exactness:
+    """What the prior's own posteriors say of themselves."""
+
+    # In the precision of the scope, which does not matter here, so that JAX has nothing to warn of.
+    def canonical(struct: Any) -> Any:
+        return jax.ShapeDtypeStruct(struct.shape, jax.dtypes.canonicalize_dtype(struct.dtype))
+
+    parts = jax.tree.map(canonical, (prior, evidence))
+    return jax.eval_shape(lambda prior, given: prior.condition(given), *parts).exactness
 
 
 def _evidence(likelihood: Any) -> Any:

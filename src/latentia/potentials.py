@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from latentia.numerics import log_sum_exp, safe_log
 from latentia.typing import Probabilities, Scalar
 
 
@@ -115,3 +116,26 @@ class StepPotentials(AbstractPotential):
 
     def __add__(self, other: Self) -> Self:
         return type(self)(jax.vmap(lambda a, b: a + b)(self.steps, other.steps))
+
+
+class WordPotential(AbstractPotential):
+    """Words that were counted, each from one of K sources that are mixed in the proportions z.
+
+    ``log_likelihoods [K, R]`` is the log probability of each of R words in every source, and
+    ``counts [R]`` how often it came: log p(x|z) = sum of ``counts * log(z @ likelihoods)``.
+    """
+
+    log_likelihoods: Float[Array, "K R"]
+    counts: Float[Array, "R"]
+
+    def __call__(self, z: Any) -> Scalar:
+        mixed = log_sum_exp(safe_log(z)[..., None, :] + self.log_likelihoods.T)
+        # A word that did not come says nothing, however unlikely it is.
+        came = self.counts > 0
+        return jnp.sum(jnp.where(came, self.counts * jnp.where(came, mixed, 0.0), 0.0), axis=-1)
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(
+            jnp.concatenate([self.log_likelihoods, other.log_likelihoods], axis=-1),
+            jnp.concatenate([self.counts, other.counts], axis=-1),
+        )

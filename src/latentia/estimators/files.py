@@ -23,6 +23,7 @@ from .gmm_hmm import GMMHMM
 from .hidden_markov_model import HiddenMarkovModel
 from .item_response import ItemResponse
 from .latent_class import LatentClass
+from .latent_dirichlet_allocation import LatentDirichletAllocation
 from .mixed_mixture import MixedMixture
 from .mixture_of_factor_analyzers import MixtureOfFactorAnalyzers
 from .poisson_hmm import PoissonHMM
@@ -42,6 +43,7 @@ ESTIMATORS: dict[str, type] = {
     "CategoricalHMM": CategoricalHMM,
     "HiddenMarkovModel": HiddenMarkovModel,
     "ItemResponse": ItemResponse,
+    "LatentDirichletAllocation": LatentDirichletAllocation,
 }
 _CLASSES: dict[str, type] = {"Fit": Fit, "Schema": Schema, "Column": Column}
 _NAMES = {cls: name for name, cls in _CLASSES.items()}
@@ -87,7 +89,7 @@ def save(obj: Any, path: Path, *, extra: dict[str, Any] | None = None) -> None:
         "model": obj.model_,
         "fit": _plain(obj.fit_),
         "dtype": obj.dtype_.name,
-        "fitted": {k: getattr(obj, k) for k in _KEPT if hasattr(obj, k)},
+        "fitted": {k: getattr(obj, k) for k in _names(type(obj)) if hasattr(obj, k)},
     }
     write_tree(name, tree, path, extra, _NAMES)
 
@@ -122,7 +124,7 @@ def load_with_extra(path: Path) -> tuple[Any, dict[str, Any]]:
 def _estimator(cls: type, tree: Any) -> Any:
     estimator = cls(**tree["parameters"])
     model, fitted = tree["model"], tree["fitted"]
-    if not isinstance(model, LatentVariableModel) or not set(fitted) <= set(_KEPT):
+    if not isinstance(model, LatentVariableModel) or not set(fitted) <= set(_names(cls)):
         raise ValueError("its model or its attributes are not those of the class")
     for name, value in fitted.items():
         setattr(estimator, name, value)
@@ -141,6 +143,11 @@ def _estimator(cls: type, tree: Any) -> Any:
     if rotation is not None:
         estimator.rotation = rotation
     return estimator
+
+
+def _names(cls: type) -> tuple[str, ...]:
+    """What is kept of an estimator: the common attributes, and what its class adds to them."""
+    return (*_KEPT, *getattr(cls, "_kept", ()))
 
 
 def _plain(fit: Fit | None) -> Fit | None:

@@ -20,7 +20,7 @@ def summary_text(estimator: Any, report: Report, parameters: int) -> str:
     fit = estimator.fit_
     if fit is not None:
         lines += [
-            f"  log-likelihood {fit.log_likelihood:.6g} of {fit.weight:.6g} rows, "
+            f"  {fit.measure} {fit.log_likelihood:.6g} of {fit.weight:.6g} rows, "
             f"{parameters} free parameters",
             f"  BIC {fit.bic:.6g}, AIC {fit.aic:.6g} (lower is better)",
             f"  {_starts(fit)}{fit.iterations} iterations",

@@ -8,6 +8,7 @@ from latentia.potentials import AbstractSmoothPotential
 from latentia.typing import Datum, Key, Moments, Scalar
 from latentia.verdict import Exactness
 
+from .coordinate_ascent import CoordinateAscent
 from .exact import Exact
 from .interface import AbstractInference
 from .laplace import Laplace
@@ -17,8 +18,9 @@ from .quadrature import Quadrature
 def choose(model: LatentVariableModel) -> AbstractInference:
     """The inference method that ``infer`` and ``score`` will use for a model.
 
-    ``Exact`` if the prior is conjugate to the likelihood; otherwise, for a smooth likelihood of a
-    Gaussian vector, ``Quadrature`` in up to three dimensions and ``Laplace`` beyond.
+    ``Exact`` if the prior is conjugate to the likelihood, and ``CoordinateAscent`` if it climbs a
+    bound; otherwise, for a smooth likelihood of a Gaussian vector, ``Quadrature`` in up to three
+    dimensions and ``Laplace`` beyond.
 
     Raises:
         ValueError: if no method of this version can take the model.
@@ -32,6 +34,8 @@ def choose(model: LatentVariableModel) -> AbstractInference:
         )
     if route is Route.EXACT:
         return Exact()
+    if route is Route.BOUND:
+        return CoordinateAscent()
     if route is Route.SURROGATE:
         return Laplace()
     return Quadrature.of(model.prior.dim)  # pyright: ignore[reportAttributeAccessIssue]

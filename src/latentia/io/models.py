@@ -33,6 +33,8 @@ PARTS: dict[str, type] = {
     "GradedResponse": likelihoods.GradedResponse,
     "PartialCredit": likelihoods.PartialCredit,
     "CountResponse": likelihoods.CountResponse,
+    "Topics": latents.Topics,
+    "WordCounts": likelihoods.WordCounts,
     "Gaussian": distributions.Gaussian,
     "DiagonalGaussian": distributions.DiagonalGaussian,
     "SphericalGaussian": distributions.SphericalGaussian,

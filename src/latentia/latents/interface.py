@@ -70,7 +70,10 @@ class AbstractSequencePosterior(AbstractPosterior):
 
 
 class AbstractConjugatePrior(AbstractPrior):
-    """A prior that can be conditioned exactly on the potentials that it accepts."""
+    """A prior that can be conditioned on the potentials that it accepts by an algorithm of its own.
+
+    The algorithm is exact, or its posteriors say in ``exactness`` what they are instead.
+    """
 
     @property
     @abstractmethod
@@ -83,7 +86,7 @@ class AbstractConjugatePrior(AbstractPrior):
 
     @abstractmethod
     def condition(self, potential: Any) -> AbstractPosterior:
-        """The posterior, by Bayes' rule."""
+        """The posterior, by Bayes' rule, or what stands for it."""
 
     @abstractmethod
     def uninformed(self, moments: Moments) -> Any:

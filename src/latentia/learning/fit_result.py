@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from latentia.model import Route
 from latentia.verdict import Verdict
 
 from .status import Status
@@ -64,6 +65,12 @@ class Fit:
     def iterations(self) -> int:
         """How many passes over the data the best start took."""
         return len(self.trace)
+
+    @property
+    def measure(self) -> str:
+        """What ``log_likelihood`` is: that, or a lower bound of it."""
+        bound = self.model.route is Route.BOUND
+        return "lower bound of the log-likelihood" if bound else "log-likelihood"
 
     @property
     def reached(self) -> int:
@@ -128,7 +135,7 @@ class Fit:
     def __repr__(self) -> str:
         how = "" if self.method == "exact" else f"  by {self.method}\n"
         return (
-            f"Fit: log-likelihood {self.log_likelihood:.6g} with {self.degrees_of_freedom} "
+            f"Fit: {self.measure} {self.log_likelihood:.6g} with {self.degrees_of_freedom} "
             f"parameters, BIC {self.bic:.6g}, {self.iterations} iterations\n"
             f"{how}  {self.verdict}\n{self.model!r}"
         )

@@ -8,6 +8,7 @@ import numpy as np
 
 from latentia.inference import AbstractRefinable, Exact, choose
 from latentia.inference.batches import largest_error, precise_enough
+from latentia.verdict import Exactness
 
 from .condensing import condense
 from .em import EM
@@ -46,7 +47,9 @@ def fit_rows(
     learner = replace(learner, inference=inference)
     fit = _fit_rows(model, values, weight, labels, learner, seed, watch=watch)
     if not isinstance(inference, AbstractRefinable) or not np.isfinite(fit.objective):
-        return replace(fit, method=inference.describe(fit.model), error=float("nan"))
+        # A bound is computed as exactly as an evidence is.
+        error = 0.0 if inference.exactness is Exactness.LOWER_BOUND else float("nan")
+        return replace(fit, method=inference.describe(fit.model), error=error)
     starts = {"starts": fit.starts, "start_status": fit.start_status}
     # At the bound of the slopes a curve is a step, for which no grid is fine enough.
     while fit.status is not Status.DEGENERATE:

@@ -12,3 +12,4 @@ from .responses import GradedResponse as GradedResponse
 from .responses import GuessedResponse as GuessedResponse
 from .responses import PartialCredit as PartialCredit
 from .switch import Switch as Switch
+from .words import WordCounts as WordCounts

@@ -10,6 +10,8 @@ from .selection import SelectionDisplay as SelectionDisplay
 from .selection import plot_selection as plot_selection
 from .states import StatesDisplay as StatesDisplay
 from .states import plot_states as plot_states
+from .topics import TopicsDisplay as TopicsDisplay
+from .topics import plot_topics as plot_topics
 from .trace import TraceDisplay as TraceDisplay
 from .trace import plot_trace as plot_trace
 from .uncertainty import UncertaintyDisplay as UncertaintyDisplay
