@@ -178,3 +178,17 @@ def test_signals_end_a_command_within_two_seconds(sign, code, tmp_path):
     assert time.monotonic() - began < 2
     assert b"Traceback" not in errors and b"nothing was written" in errors
     assert not (tmp_path / "out").exists() or not os.listdir(tmp_path / "out")
+
+
+def test_a_series_is_a_hidden_markov_model(tmp_path):
+    path = tmp_path / "series.csv"
+    rows = [f"{'a' if i < 40 else 'b'},{20 if i % 20 < 10 else 2}" for i in range(80)]
+    path.write_text("\n".join(["run,n", *rows]))
+    options = ["--model", "hmm", "--emission", "poisson", "--components", "1:2", "--n-init", "2",
+               "--sequence", "run", "--out", str(tmp_path / "out")]  # fmt: skip
+    told = ask("fit", path, *options).output
+    assert "2 states" in told and (tmp_path / "out" / "states.png").exists()
+    model = str(tmp_path / "out" / "model.safetensors")
+    states = ask("map", model, path, "--sequence", "run").output.split()
+    assert states[0] == "component" and len(states) == 81 and len(set(states)) == 3
+    assert len(ask("score", model, path, "--sequence", "run").output.split()) == 3

@@ -7,14 +7,15 @@ import click
 
 from .options import apply, data_argument, json_option, model_argument, out_option
 from .running import guarded, prepare
+from .sequences import sequence_option
 
-_asking = apply(model_argument, data_argument, out_option, json_option)
+_asking = apply(model_argument, data_argument, sequence_option, out_option, json_option)
 
 
 @click.command("map", no_args_is_help=True)
 @_asking
 @guarded
-def map_(model: str, data: str, out: str, as_json: bool) -> None:
+def map_(model: str, data: str, sequence: str | None, out: str, as_json: bool) -> None:
     """The most probable latent variables of each row: its cluster, or its factors.
 
     \b
@@ -22,16 +23,21 @@ def map_(model: str, data: str, out: str, as_json: bool) -> None:
       latentia map result/model.safetensors data.csv
       latentia map result/model.safetensors new.parquet --out clusters.parquet
     """
+    import numpy as np
+
     import latentia
 
-    core, values = _opened(model, data)
-    _tell(_columns(latentia.map_estimate(core, values)), out, as_json)
+    core, values = _opened(model, data, sequence)
+    found = latentia.map_estimate(core, values)
+    # Of several sequences a list.
+    found = np.concatenate(found) if isinstance(found, list) else found
+    _tell(_columns(found), out, as_json)
 
 
 @click.command(no_args_is_help=True)
 @_asking
 @guarded
-def infer(model: str, data: str, out: str, as_json: bool) -> None:
+def infer(model: str, data: str, sequence: str | None, out: str, as_json: bool) -> None:
     """The posterior of each row: a probability for each cluster, or mean and deviation of factors.
 
     \b
@@ -42,9 +48,13 @@ def infer(model: str, data: str, out: str, as_json: bool) -> None:
 
     import latentia
 
-    core, values = _opened(model, data)
+    core, values = _opened(model, data, sequence)
     posterior: Any = latentia.infer(core, values)
     columns: dict[str, Any] = {}
+    if isinstance(posterior, list):
+        shares = np.concatenate([one.probabilities for one in posterior])
+        _tell({f"probability_{k}": column for k, column in enumerate(shares.T)}, out, as_json)
+        return
     if hasattr(posterior, "probabilities"):
         for k, column in enumerate(np.asarray(posterior.probabilities).T):
             columns[f"probability_{k}"] = column
@@ -61,7 +71,7 @@ def infer(model: str, data: str, out: str, as_json: bool) -> None:
 @click.command(no_args_is_help=True)
 @_asking
 @guarded
-def score(model: str, data: str, out: str, as_json: bool) -> None:
+def score(model: str, data: str, sequence: str | None, out: str, as_json: bool) -> None:
     """The log-likelihood of each row: the lower, the stranger. A row without any value has 0.
 
     \b
@@ -72,8 +82,8 @@ def score(model: str, data: str, out: str, as_json: bool) -> None:
 
     import latentia
 
-    core, values = _opened(model, data)
-    _tell({"log_likelihood": np.asarray(latentia.score(core, values))}, out, as_json)
+    core, values = _opened(model, data, sequence)
+    _tell({"log_likelihood": np.atleast_1d(latentia.score(core, values))}, out, as_json)
 
 
 @click.command(no_args_is_help=True)
@@ -116,25 +126,28 @@ def _named(x: Any, names: list[str]) -> dict[str, Any]:
     return {name: list(x[:, j]) for j, name in enumerate(names)}
 
 
-def _opened(model: str, data: str) -> tuple[Any, Any]:
+def _opened(model: str, data: str, sequence: str | None) -> tuple[Any, Any]:
     """The core model of a file, and the data as it takes them."""
     prepare()
     import numpy as np
 
     import latentia
-    from latentia.data import read_table
+    from latentia.data import Sequences, read_table
     from latentia.estimators.files import load
     from latentia.estimators.validation import column_names
 
-    from . import tables
+    from . import sequences, tables
 
     found, table = load(model), tables.read(data)
+    table, lengths = sequences.split(table, sequence)
     if isinstance(found, latentia.LatentVariableModel):
-        return found, read_table(table).values
+        values = read_table(table).values
+        return found, values if lengths is None else Sequences(values, np.array(lengths))
     if hasattr(found, "feature_names_in_"):
         # The data may have more columns than the model, in any order.
         table, _ = tables.choose(table, column_names(found), (), None)
-    return found.model_, found._read(table, reset=False).astype(np.float64, copy=False)
+    values = found._read(table, reset=False).astype(np.float64, copy=False)
+    return found.model_, values if lengths is None else Sequences(values, np.array(lengths))
 
 
 def _columns(z: Any) -> dict[str, Any]:

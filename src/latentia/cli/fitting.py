@@ -7,8 +7,10 @@ from typing import Any
 
 import click
 
+from . import sequences
 from .options import Names, Numbers, data_argument, json_option
 from .running import guarded, prepare
+from .sequences import EMISSIONS, sequence_option
 
 MODELS = (
     "gaussian-mixture",
@@ -17,6 +19,7 @@ MODELS = (
     "mixture-of-factor-analyzers",
     "latent-class",
     "mixed-mixture",
+    "hmm",
 )
 _COVARIANCES = ("full", "tied", "diag", "spherical")
 
@@ -30,6 +33,9 @@ _COVARIANCES = ("full", "tied", "diag", "spherical")
               help="Numbers of factors to try, in factor models.")  # fmt: skip
 @click.option("--covariance", type=Names(_COVARIANCES), default=",".join(_COVARIANCES),
               show_default=True, help="Kinds of covariance to try in mixtures.")  # fmt: skip
+@click.option("--emission", type=click.Choice(EMISSIONS), default=EMISSIONS[0],
+              show_default=True, help="What the states of an hmm emit.")  # fmt: skip
+@sequence_option
 @click.option("--criterion", type=click.Choice(["bic", "aic", "icl", "held_out"]), default="bic",
               show_default=True, help="What the best candidate is best in.")  # fmt: skip
 @click.option("--columns", type=Names(), default=None, help="Columns to use; all by default.")
@@ -58,6 +64,7 @@ def fit(**options: Any) -> None:
     Examples:
       latentia fit data.csv --components 1:9 --covariance full,tied --out result
       latentia fit survey.csv --model latent-class --components 1:5 --weights count
+      latentia fit series.csv --model hmm --emission poisson --components 1:4
       latentia fit tests.parquet --model factor-analysis --factors 1:3 --ignore id
       cat data.csv | latentia fit - --components 3 --json
     """
@@ -77,6 +84,11 @@ def fitted(table: Any, weights: Any, options: dict[str, Any]) -> tuple[Any, Any]
     """The best estimator and the selection."""
     from latentia.estimators.choosing import choose
 
+    if options["model"] == "hmm":
+        if weights is not None:
+            raise ValueError("--weights should be left out for an hmm: its rows are steps.")
+        with _progress() as watch:
+            return sequences.fitted(*sequences.split(table, options["sequence"]), options, watch)
     template, grid = _template(options)
     with _progress() as watch:
         return choose(
@@ -153,7 +165,10 @@ def save(
         with open(staging.path("summary.txt"), "w", encoding="utf-8") as file:
             file.write(f"{selection!r}\n\n{estimator.summary()}\n")
         if options["plots"]:
-            pictures.draw(estimator, selection, table, staging.path)
+            drawn = (
+                table if options["model"] != "hmm" else sequences.split(table, options["sequence"])
+            )
+            pictures.draw(estimator, selection, drawn, staging.path)
         return sorted(os.listdir(staging.hidden))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 def draw(estimator: Any, selection: Any, table: Any, path: Callable[[str], str]) -> None:
     """Draw what can be drawn of a fitted estimator; ``path`` says where a file goes."""
     from latentia import FactorAnalysis, GaussianMixture, LatentClass, ProbabilisticPCA, plots
+    from latentia.estimators.hidden_markov_shell import AbstractHiddenMarkov
     from latentia.estimators.mixture_of_factor_analyzers import MixtureOfFactorAnalyzers
 
     fit = estimator.fit_
@@ -14,6 +15,10 @@ def draw(estimator: Any, selection: Any, table: Any, path: Callable[[str], str])
     sizes = {(row["components"], row["factors"]) for row in selection.table}
     if len(sizes) > 1:
         _keep(selection.plot(), path("selection.png"))
+    if isinstance(estimator, AbstractHiddenMarkov):
+        steps, lengths = table
+        _keep(plots.plot_states(estimator, steps, lengths), path("states.png"))
+        return
     wide = estimator.n_features_in_ > 1
     if isinstance(estimator, GaussianMixture | MixtureOfFactorAnalyzers) and wide:
         _keep(plots.plot_clusters(estimator, table), path("clusters.png"))

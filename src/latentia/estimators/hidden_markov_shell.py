@@ -23,7 +23,9 @@ from latentia.model import LatentVariableModel
 from latentia.precision import precision_of
 from latentia.verbs import infer, map_estimate, sample, score
 
+from .hidden_markov_report import report_of
 from .parameters import COMMON, Rule, check_parameters, flag, number, one_of, seed_of, whole
+from .summary import summary_text
 from .validation import read_numbers
 
 
@@ -270,6 +272,12 @@ class AbstractHiddenMarkov(BaseEstimator, metaclass=ABCMeta):
         seed = seed_of(self.random_state if random_state is None else random_state, None)
         drawn = sample(LatentVariableModel(chain, model.likelihood), seed)
         return drawn.x, np.asarray(drawn.z, int)
+
+    def summary(self) -> str:
+        """The fitted model in the words of the field, as plain text."""
+        check_is_fitted(self, "fit_")
+        report = report_of(self, self.get_stationary_distribution())
+        return summary_text(self, report, self.fit_.degrees_of_freedom)
 
     def get_stationary_distribution(self) -> np.ndarray:
         """``[K]``: how much of a long sequence each state takes."""
