@@ -13,6 +13,7 @@ from latentia import (
     Discrete,
     Exponential,
     Gaussian,
+    GaussianChain,
     GaussianLatent,
     GeneralizedLinear,
     GradedResponse,
@@ -184,6 +185,18 @@ MODELS = {
     "poisson factors in the plane": traits(
         CountResponse(INTERCEPTS + 0.5), PLANE, pattern=PLANE != 0
     ),
+    "linear dynamical system": LatentVariableModel(
+        GaussianChain(
+            mean=MEAN[:1],
+            covariance=np.array([[1.5]]),
+            transition=np.array([[0.6]]),
+            drift=np.array([0.3]),
+            noise=np.array([[1.0]]),
+            length=3,
+            learned=("covariance", "transition"),
+        ),
+        PerStep(LinearGaussian(LOADINGS[:3, :1], BIAS[:3], np.full(3, 0.3))),
+    ),  # fmt: skip
 }
 """Models whose parameters are set; the laws draw their data from the models themselves."""
 

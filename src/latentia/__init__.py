@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .estimators.latent_class import LatentClass as LatentClass
     from .estimators.latent_dirichlet_allocation import (
         LatentDirichletAllocation as LatentDirichletAllocation,
+    from .estimators.linear_gaussian_state_space import (
+        LinearGaussianStateSpace as LinearGaussianStateSpace,
     )
     from .estimators.mixed_mixture import MixedMixture as MixedMixture
     from .estimators.mixture_of_factor_analyzers import (
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
     )
     from .estimators.poisson_hmm import PoissonHMM as PoissonHMM
     from .estimators.probabilistic_pca import ProbabilisticPCA as ProbabilisticPCA
+    from .forecasting import Forecast as Forecast
+    from .forecasting import forecast as forecast
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
     from .inference import Exact as Exact
@@ -50,11 +54,13 @@ if TYPE_CHECKING:
     from .inference import choose as choose
     from .latents import Branching as Branching
     from .latents import Discrete as Discrete
+    from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
     from .latents import MarkovChain as MarkovChain
     from .latents import Topics as Topics
     from .learning import EM as EM
     from .learning import Fit as Fit
+    from .learning import Gradient as Gradient
     from .likelihoods import BinaryResponse as BinaryResponse
     from .likelihoods import CountResponse as CountResponse
     from .likelihoods import GeneralizedLinear as GeneralizedLinear
@@ -68,6 +74,8 @@ if TYPE_CHECKING:
     from .model import LatentVariableModel as LatentVariableModel
     from .selection import Selection as Selection
     from .selection import select as select
+    from .structural_series import fit_structural as fit_structural
+    from .structural_series import structural as structural
     from .verbs import fit as fit
     from .verbs import infer as infer
     from .verbs import map_estimate as map_estimate
@@ -97,6 +105,7 @@ _WHERE = {
     "Discrete": "latentia.latents",
     "GaussianLatent": "latentia.latents",
     "Branching": "latentia.latents",
+    "GaussianChain": "latentia.latents",
     "MarkovChain": "latentia.latents",
     "Topics": "latentia.latents",
     "Switch": "latentia.likelihoods",
@@ -116,7 +125,12 @@ _WHERE = {
     "Auto": "latentia.inference",
     "choose": "latentia.inference",
     "EM": "latentia.learning",
+    "Gradient": "latentia.learning",
     "Fit": "latentia.learning",
+    "Forecast": "latentia.forecasting",
+    "forecast": "latentia.forecasting",
+    "structural": "latentia.structural_series",
+    "fit_structural": "latentia.structural_series",
     "select": "latentia.selection",
     "Selection": "latentia.selection",
     "save": "latentia.estimators.files",
@@ -134,6 +148,7 @@ _WHERE = {
     "PoissonHMM": "latentia.estimators.poisson_hmm",
     "CategoricalHMM": "latentia.estimators.categorical_hmm",
     "HiddenMarkovModel": "latentia.estimators.hidden_markov_model",
+    "LinearGaussianStateSpace": "latentia.estimators.linear_gaussian_state_space",
     "enable_compilation_cache": "latentia.compilation",
 }
 _MODULES = ("data", "datasets", "io", "plots", "testing")

@@ -90,15 +90,16 @@ class Covariance(AbstractConstraint):
     """Symmetric positive definite matrices, by a Cholesky factor with a logarithmic diagonal."""
 
     def free(self, value: jax.Array) -> jax.Array:
-        lower = jnp.linalg.cholesky(value)
+        eye = jnp.eye(value.shape[-1], dtype=value.dtype)
+        lower = jnp.linalg.cholesky(value + eye * _nothing(value)[..., None, :])
         diagonal = jnp.diagonal(lower, axis1=-2, axis2=-1)
-        eye = jnp.eye(value.shape[-1], dtype=lower.dtype)
         return jnp.tril(lower, -1) + eye * _log(diagonal)[..., None, :]
 
     def bind(self, free: jax.Array, like: jax.Array) -> jax.Array:
         eye = jnp.eye(free.shape[-1], dtype=free.dtype)
         diagonal = jnp.exp(jnp.diagonal(free, axis1=-2, axis2=-1))
         lower = jnp.tril(free, -1) + eye * diagonal[..., None, :]
+        lower = jnp.where(_nothing(like)[..., :, None], 0.0, lower)
         return lower @ jnp.swapaxes(lower, -1, -2)
 
 
@@ -117,12 +118,18 @@ class Decreasing(AbstractConstraint):
         return jnp.concatenate([free[..., :1], rest], axis=-1)
 
 
+def _nothing(value: jax.Array) -> jax.Array:
+    """The coordinates without variance, which stay so."""
+    return jnp.diagonal(value, axis1=-2, axis2=-1) == 0
+
+
 def _log(value: jax.Array) -> jax.Array:
     return jnp.maximum(jnp.log(jnp.maximum(value, 0.0)), _LOWEST)
 
 
 _KEY: Final = "constraint"
 _REAL: Final = Real()
+real: Final = {_KEY: _REAL}
 positive: Final = {_KEY: Positive()}
 interval: Final = {_KEY: Interval()}
 simplex: Final = {_KEY: Simplex()}
@@ -134,6 +141,11 @@ fixed: Final = {_KEY: None}
 def between(low: float, high: float) -> dict[str, Any]:
     """Positive numbers from ``low`` to ``high``."""
     return {_KEY: Between(low, high)}
+
+
+def chosen(name: str, metadata: dict[str, Any]) -> dict[str, Any]:
+    """As ``metadata`` says if ``name`` is among the part's ``learned``, and fixed otherwise."""
+    return {_KEY: lambda part: metadata[_KEY] if name in part.learned else None}
 
 
 def free_vector(tree: Any) -> jax.Array:
@@ -169,9 +181,15 @@ def constrained_leaves(
             for field in dataclasses.fields(tree)
             if not field.metadata.get("static", False)
             for entry in constrained_leaves(
-                getattr(tree, field.name), field.metadata.get(_KEY, constraint)
+                getattr(tree, field.name), _declared(tree, field, constraint)
             )
         ]
     if isinstance(tree, tuple | list):
         return [entry for part in tree for entry in constrained_leaves(part, constraint)]
     return [] if tree is None else [(constraint, tree)]
+
+
+def _declared(part: Any, field: Any, inherited: Any) -> Any:
+    """The constraint of a field, which may depend on the part."""
+    declared = field.metadata.get(_KEY, inherited)
+    return declared(part) if callable(declared) else declared

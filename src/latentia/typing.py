@@ -33,4 +33,5 @@ class Form(StrEnum):
 
     MISSING = "missing"  # entries may be NaN and are integrated out
     COMPLETE = "complete"  # no entry is NaN: subtract, then whiten
+    WHOLE = "whole"  # of sequences: nor is any step missing, or there to fill up
     PRODUCTS = "products"  # matrix products of sufficient statistics, where rounding allows it

@@ -14,7 +14,7 @@ from latentia.inference import choose
 from latentia.inference.batches import for_rows, log_evidence, mode, whole
 from latentia.inference.sequences import answer_sequences, is_sequential
 from latentia.latents import AbstractLabelledPrior, AbstractPosterior
-from latentia.learning import EM, Fit
+from latentia.learning import EM, Fit, Gradient
 from latentia.learning.fitting import fit_rows
 from latentia.learning.sequence_fitting import fit_any_sequences
 from latentia.likelihoods import AbstractLearnableLikelihood
@@ -147,12 +147,12 @@ def fit(
     weights: Any = None,
     labels: Any = None,
     given: Any = None,
-    learner: EM = EM(),
+    learner: EM | Gradient = EM(),
     fixed: Any = None,
     tied: Any = None,
     key: int = 0,
 ) -> Fit:
-    """Maximum likelihood estimation of the parameters by EM.
+    """Maximum likelihood estimation of the parameters, by EM or by the gradient.
 
     Args:
         model: parameters that are set are one start (or kept, where others of a part are not set);
@@ -165,7 +165,7 @@ def fit(
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of
             arrays.
         given: covariates; no part of this version uses any.
-        learner: how to fit, and to what.
+        learner: how to fit, and to what: ``EM()``, or ``Gradient()`` where EM crawls.
         fixed: names of parameters that keep the values they were given, such as
             ``["prior.transitions"]``; or a mapping from names to masks of the entries that do.
         tied: names of parameters that are the same in all states, such as
@@ -195,9 +195,16 @@ def fit(
     if isinstance(data, ParquetRows):
         from latentia.learning.streaming import fit_stream
 
-        return fit_stream(model, data, weights=weights, labels=labels, learner=learner, seed=key)
+        options = {"weights": weights, "labels": labels, "learner": learner.em, "seed": key}
+        found = fit_stream(model, data, **options)
+        return learner.refine(found, data, weights, labels)
+    found = _fit_by_em(model, data, weights, labels, learner.em, int(key))
+    return learner.refine(found, data, weights, labels)
+
+
+def _fit_by_em(model: Any, data: Any, weights: Any, labels: Any, learner: EM, key: int) -> Fit:
     if is_sequential(model):
-        options = {"weights": weights, "labels": labels, "learner": learner, "seed": int(key)}
+        options = {"weights": weights, "labels": labels, "learner": learner, "seed": key}
         return fit_any_sequences(model, data, **options)
     table = read_table(data)
     require_observed(table)
@@ -207,7 +214,7 @@ def fit(
     with precision_of(model, table.values):
         values = _matching(model, table.values)
         weight = np.ones(len(values)) if weight is None else weight
-        return on_host_fit(fit_rows(model, values, weight, codes, learner, int(key)), table.columns)
+        return on_host_fit(fit_rows(model, values, weight, codes, learner, key), table.columns)
 
 
 def on_host_fit(fit: Fit, columns: tuple[str, ...] | None) -> Fit:

@@ -4,6 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from latentia.typing import Form
+
 from .blocks import Blocks, round_up
 from .table import read_table
 
@@ -143,6 +145,7 @@ def sequence_groups(
     centre: Any = 0.0,
     scale: Any = 1.0,
     dtype: Any = np.float64,
+    exact: bool = False,
 ) -> list[Group]:
     """Copy sequences ``(values - centre) / scale`` into blocks, a group for each range of lengths.
 
@@ -153,8 +156,12 @@ def sequence_groups(
         centre: ``[D]`` or a number, which becomes 0.
         scale: ``[D]`` or a number, which becomes 1.
         dtype: of the blocks.
+        exact: whether sequences of one length keep it, so that no step is there to fill up, at the
+            price of programs that are compiled for this very length.
     """
     sizes = np.array([_rounded(n) for n in data.lengths])
+    if exact and (data.lengths == data.lengths[0]).all():
+        sizes = data.lengths
     groups = []
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
@@ -186,6 +193,8 @@ def _blocks(
             labels[i, :length] = label[start : start + length]
     np.subtract(x, centre, out=x, casting="unsafe")
     np.divide(x, scale, out=x, casting="unsafe")
+    # Sequences without weight lack nothing, so that they are like the others.
+    x[len(rows) :] = 0.0
     shape = (count, size)
     return Blocks(
         x.reshape(*shape, steps, columns),
@@ -199,3 +208,11 @@ def partly_missing(values: np.ndarray) -> bool:
     """Whether any row lacks some of its entries and not all: whole steps need no special form."""
     gone = np.isnan(values)
     return bool((gone.any(axis=1) & ~gone.all(axis=1)).any())
+
+
+def sequence_form(data: Sequences) -> Form:
+    """How sequences can be evaluated, in blocks that are ``exact``."""
+    if partly_missing(data.values):
+        return Form.MISSING
+    one_length = bool((data.lengths == data.lengths[0]).all())
+    return Form.WHOLE if one_length and not np.isnan(data.values).any() else Form.COMPLETE

@@ -9,6 +9,7 @@ FAITHFUL_ROWS = 272
 CARCINOMA_PATTERNS = 20
 CARCINOMA_SLIDES = 118
 EARTHQUAKE_YEARS = 107
+NILE_YEARS = 100
 
 
 class Table(NamedTuple):
@@ -79,6 +80,26 @@ def load_earthquakes() -> Table:
         columns,
         "United States Geological Survey, as tabulated in Zucchini & MacDonald (2009), Hidden "
         "Markov Models for Time Series, Table 1.1.",
+    )
+
+
+def load_nile() -> Table:
+    """Annual flow of the Nile at Aswan from 1871 to 1970, in 10^8 cubic metres.
+
+    Returns:
+        A ``Table`` whose ``data`` is a float64 array of shape (100, 2) with the columns ``year``
+        and ``flow``.
+
+    Raises:
+        ValueError: if the installed data file is damaged.
+    """
+    data, columns = _read("nile.csv", rows=NILE_YEARS, columns=2)
+    return Table(
+        data,
+        columns,
+        "Cobb (1978), The problem of the Nile: conditional solution to a change-point problem, "
+        "Biometrika 65, 243-251; as in Durbin & Koopman (2012), Time Series Analysis by State "
+        "Space Methods.",
     )
 
 

@@ -24,6 +24,7 @@ from .hidden_markov_model import HiddenMarkovModel
 from .item_response import ItemResponse
 from .latent_class import LatentClass
 from .latent_dirichlet_allocation import LatentDirichletAllocation
+from .linear_gaussian_state_space import LinearGaussianStateSpace
 from .mixed_mixture import MixedMixture
 from .mixture_of_factor_analyzers import MixtureOfFactorAnalyzers
 from .poisson_hmm import PoissonHMM
@@ -36,6 +37,7 @@ ESTIMATORS: dict[str, type] = {
     "ProbabilisticPCA": ProbabilisticPCA,
     "MixtureOfFactorAnalyzers": MixtureOfFactorAnalyzers,
     "LatentClass": LatentClass,
+    "LinearGaussianStateSpace": LinearGaussianStateSpace,
     "MixedMixture": MixedMixture,
     "GaussianHMM": GaussianHMM,
     "GMMHMM": GMMHMM,

@@ -24,6 +24,7 @@ PARTS: dict[str, type] = {
     "GaussianLatent": latents.GaussianLatent,
     "Branching": Branching,
     "MarkovChain": MarkovChain,
+    "GaussianChain": latents.GaussianChain,
     "Switch": likelihoods.Switch,
     "LinearGaussian": likelihoods.LinearGaussian,
     "PerStep": likelihoods.PerStep,

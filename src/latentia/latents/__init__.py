@@ -3,11 +3,14 @@
 from .branching import Branching as Branching
 from .branching import BranchMoments as BranchMoments
 from .branching import BranchPosterior as BranchPosterior
+from .chain_posterior import ChainMoments as ChainMoments
+from .chain_posterior import GaussianChainPosterior as GaussianChainPosterior
 from .discrete import Discrete as Discrete
 from .discrete import DiscretePosterior as DiscretePosterior
 from .gaussian import GaussianLatent as GaussianLatent
 from .gaussian import GaussianMoments as GaussianMoments
 from .gaussian import GaussianPosterior as GaussianPosterior
+from .gaussian_chain import GaussianChain as GaussianChain
 from .interface import AbstractConjugatePrior as AbstractConjugatePrior
 from .interface import AbstractLabelledPrior as AbstractLabelledPrior
 from .interface import AbstractPosterior as AbstractPosterior

@@ -96,6 +96,15 @@ class EM(AbstractLearner):
     tied: tuple[str, ...] = eqx.field(static=True, default=())
     inference: AbstractInference | None = eqx.field(static=True, default=None)
 
+    @property
+    def em(self) -> "EM":
+        """The part of the learning that is EM: all of it."""
+        return self
+
+    def refine(self, found: Any, data: Any, weights: Any, labels: Any) -> Any:
+        """What comes after EM: nothing."""
+        return found
+
     def kernel(self) -> "EM":
         """The part that programs are compiled for: all else is data, or the host's business."""
         return EM(memory=self.memory, inference=self.inference)

@@ -9,9 +9,9 @@ import numpy as np
 
 from latentia.data.sequences import (
     Sequences,
-    partly_missing,
     read_sequences,
     read_step_labels,
+    sequence_form,
     sequence_groups,
 )
 from latentia.data.table import Table, read_weights, require_observed
@@ -75,13 +75,13 @@ def fit_sequences(
     sample = _sample(data, each, some, labels, seed)
     plan, models = plan_fit(model, sample, centre, spread, total, learner, seed, rows.dtype)
     offset = float((each @ seen) @ np.log(plan.units.scale))
-    form = Form.MISSING if partly_missing(rows) else Form.COMPLETE
+    form = sequence_form(data)
     starts, count = None, jax.tree.leaves(models)[0].shape[0]
     if count > 1 and len(rows) > SMALL:
         some_data, some_weight, some_labels = _some(data, weight, labels, seed)
         blocks = _blocks(plan, some_data, some_weight, some_labels)
         heavy = float(np.repeat(some_weight, some_data.lengths).sum())
-        starts, models = plan.on_sample(models, blocks, heavy, form)
+        starts, models = plan.on_sample(models, blocks, heavy, sequence_form(some_data))
     blocks = _blocks(plan, data, weight, labels)
     radius = max(float(np.sqrt(np.nanmax(np.nansum(part.x**2, axis=-1)))) for part in blocks)
     if starts is not None or count == 1:
@@ -121,8 +121,9 @@ def _surroundings(data: Sequences, reach: int = 2) -> np.ndarray:
 
 def _blocks(plan: Plan, data: Sequences, weight: np.ndarray, labels: Any) -> Any:
     groups = sequence_groups(
-        data, weight, labels, centre=plan.units.centre, scale=plan.units.scale, dtype=plan.dtype
-    )
+        data, weight, labels, centre=plan.units.centre, scale=plan.units.scale, dtype=plan.dtype,
+        exact=True,
+    )  # fmt: skip
     return tuple(group.blocks for group in groups)
 
 

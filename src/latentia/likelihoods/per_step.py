@@ -62,7 +62,8 @@ class PerStep(AbstractLearnableLikelihood):
         return _potential(self.emission, x)
 
     def prepare(self, form: Form) -> Prepared:
-        return _Prepared(self.emission.prepare(form))
+        whole = form is Form.WHOLE
+        return _Prepared(self.emission.prepare(Form.COMPLETE if whole else form), whole)
 
     def safe_products(self, radius: Scalar, missing: bool) -> jax.Array:
         return self.emission.safe_products(radius, missing)
@@ -130,8 +131,12 @@ class _Prepared(eqx.Module):
     """A prepared emission, at every step."""
 
     emission: Any
+    whole: bool = eqx.field(static=True)
 
     def potential(self, x: jax.Array) -> StepPotentials:
+        if self.whole:
+            # What is not a matter of x stays one for all sequences.
+            return StepPotentials(jax.vmap(self.emission.potential)(x))
         return _potential(self.emission, x)
 
     def statistics(self, x: jax.Array, moments: Any, weight: Weights) -> Any:

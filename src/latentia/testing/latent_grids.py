@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.latents import Branching, Discrete, GaussianLatent, MarkovChain
+from latentia.latents import Branching, Discrete, GaussianChain, GaussianLatent, MarkovChain
 
 
 class LatentGrid(NamedTuple):
@@ -20,8 +20,8 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
     """Every state, and a trapezoid rule for every Gaussian dimension.
 
     Args:
-        prior: a ``Discrete``, ``GaussianLatent`` or ``Branching`` prior, or a ``MarkovChain`` of
-            few steps. For another structure, give a law the grid itself.
+        prior: a ``Discrete``, ``GaussianLatent`` or ``Branching`` prior, or a ``MarkovChain`` or a
+            ``GaussianChain`` of few steps. For another structure, give a law the grid itself.
         fineness: points for each Gaussian dimension, over 16 standard deviations.
     """
     if isinstance(prior, Discrete):
@@ -31,6 +31,9 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
         return LatentGrid(paths, np.zeros(len(paths)))
     if isinstance(prior, GaussianLatent):
         return _gaussian(prior, fineness)
+    if isinstance(prior, GaussianChain):
+        grid = _gaussian(_all_steps(prior), fineness)
+        return grid._replace(z=grid.z.reshape(-1, prior.length, prior.dim))
     if isinstance(prior, Branching):
         each = [
             _gaussian(jax.tree.map(lambda leaf, k=k: leaf[k], prior.branches), fineness)
@@ -46,6 +49,23 @@ def _paths(states: int, length: int) -> np.ndarray:
     """All sequences of states, ``[K^T, T]``."""
     mesh = np.meshgrid(*[np.arange(states)] * length, indexing="ij")
     return np.stack([m.ravel() for m in mesh], axis=1)
+
+
+def _all_steps(chain: GaussianChain) -> GaussianLatent:
+    """All steps of a chain as one Gaussian vector, the first step first."""
+    move, noise = np.asarray(chain.transition, float), np.asarray(chain.noise_covariance, float)
+    mean, own = [np.asarray(chain.mean, float)], [np.asarray(chain.covariance, float)]
+    for _ in range(chain.length - 1):
+        mean.append(move @ mean[-1] + np.asarray(chain.drift))
+        own.append(move @ own[-1] @ move.T + noise)
+    size, steps = chain.dim, chain.length
+    joint = np.zeros((steps, size, steps, size))
+    for t in range(steps):
+        for s in range(t, steps):
+            joint[s, :, t] = np.linalg.matrix_power(move, s - t) @ own[t]
+            joint[t, :, s] = joint[s, :, t].T
+    covariance = joint.reshape(steps * size, -1).astype(chain.mean.dtype)
+    return GaussianLatent(mean=np.concatenate(mean).astype(covariance.dtype), covariance=covariance)
 
 
 def _gaussian(prior: Any, fineness: int) -> LatentGrid:
@@ -72,6 +92,10 @@ def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
         arms = jnp.sqrt(1.0 * prior.dim) * posterior.root.T
         points = jnp.concatenate([posterior.mean + arms, posterior.mean - arms])
         return points, jnp.full(2 * prior.dim, 1 / (2 * prior.dim), points.dtype)
+    if isinstance(prior, GaussianChain):
+        arms = jnp.sqrt(1.0 * posterior.mean.size) * _joint_root(posterior)
+        points = jnp.concatenate([posterior.mean + arms, posterior.mean - arms])
+        return points, jnp.full(len(points), 1 / len(points), points.dtype)
     inner = [
         cubature(*(jax.tree.map(lambda leaf, k=k: leaf[k], part) for part in parts))
         for k in range(prior.states)
@@ -80,3 +104,20 @@ def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
     codes = jnp.repeat(jnp.arange(prior.states), len(inner[0][1]))
     shares = [posterior.probabilities[k] * weight for k, (_, weight) in enumerate(inner)]
     return (codes, jnp.concatenate([z for z, _ in inner])), jnp.concatenate(shares)
+
+
+def _joint_root(posterior: Any) -> jax.Array:
+    """A root of the covariance of all steps together, ``[T*L, T, L]``, from those of neighbours.
+
+    A step given all later ones depends on the next alone.
+    """
+    steps, size = posterior.mean.shape
+    own, lag = posterior.covariance, posterior.lag_one
+    joint = jnp.zeros((steps, size, steps * size), own.dtype)
+    joint = joint.at[-1, :, -size:].set(jnp.linalg.cholesky(own[-1]))
+    for t in range(steps - 2, -1, -1):
+        gain = jnp.linalg.solve(own[t + 1], lag[t]).T
+        left = jnp.linalg.cholesky(own[t] - gain @ lag[t])
+        here = (gain @ joint[t + 1]).at[:, t * size : (t + 1) * size].set(left)
+        joint = joint.at[t].set(here)
+    return jnp.moveaxis(joint, -1, 0)

@@ -1,0 +1,215 @@
+"""Maximum likelihood by a quasi-Newton method on the log evidence itself.
+
+EM crawls where much is missing: with small variances of a structural time series, say. There the
+gradient of the log evidence with respect to the free coordinates of all parameters (see
+``constraints``) leads to the maximum in a few dozen steps of L-BFGS (Liu and Nocedal 1989).
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentia.constraints import bind_vector, free_vector
+from latentia.data.blocks import AnyBlocks, into_blocks, parts_of
+from latentia.data.parquet import ParquetRows
+from latentia.data.sequences import read_sequences, sequence_form, sequence_groups
+from latentia.data.table import read_table, read_weights
+from latentia.distributions import Limits
+from latentia.inference.sequences import is_sequential
+from latentia.model import LatentVariableModel
+from latentia.precision import on_host, precision_of
+from latentia.typing import Form
+
+from .em import EM
+from .fit_result import Fit, FitInterrupted
+from .holding import held_mask, put_back
+from .scaling import column_summary
+from .status import Status
+from .units import Units, into_units, units_from
+
+
+class Gradient(eqx.Module):
+    """L-BFGS on the log evidence, from where a few passes of EM lead.
+
+    Args:
+        max_iter: the largest number of quasi-Newton iterations.
+        tol: the largest slope, per unit of weight, in the free coordinates at the maximum.
+        warm_up: how many passes of EM come first; they choose among the starts.
+        covariance_floor, n_init, start, fixed: as for ``EM``.
+    """
+
+    max_iter: int = eqx.field(static=True, default=500)
+    tol: float = eqx.field(static=True, default=1e-6)
+    warm_up: int = eqx.field(static=True, default=10)
+    covariance_floor: float = eqx.field(static=True, default=1e-6)
+    n_init: int | None = eqx.field(static=True, default=None)
+    start: str | tuple[str, ...] = eqx.field(static=True, default="auto")
+    fixed: Any = ()
+    tied: tuple[str, ...] = eqx.field(static=True, default=())
+
+    @property
+    def em(self) -> EM:
+        """What comes first: EM."""
+        return EM(
+            max_iter=self.warm_up,
+            covariance_floor=self.covariance_floor,
+            n_init=self.n_init,
+            start=self.start,
+            fixed=self.fixed,
+            tied=self.tied,
+        )
+
+    def refine(self, found: Fit, data: Any, weights: Any, labels: Any) -> Fit:
+        """The fit at the maximum of the likelihood near the one that EM found.
+
+        Raises:
+            ValueError: if states are tied, or there are labels.
+            FitInterrupted: at Ctrl-C, with the best model so far.
+        """
+        if self.tied or labels is not None:
+            given = "tied" if self.tied else "labels"
+            raise ValueError(f"{given} should be None with Gradient: use EM, which knows of them.")
+        if isinstance(data, ParquetRows):
+            raise ValueError("data should be in memory with Gradient: use EM for a stream.")
+        with precision_of(found.model, np.zeros(0)):
+            return _refined(self, found, _read(self, found.model, data, weights))
+
+
+class Reading(NamedTuple):
+    """Data in the units of the fit, and how far log p differs in those of the data."""
+
+    blocks: AnyBlocks
+    form: Form
+    units: Units
+    weight: float
+    offset: float
+
+
+def _read(learner: Gradient, model: Any, data: Any, weights: Any) -> Reading:
+    if is_sequential(model):
+        read = read_sequences(data)
+        values, lengths, count = read.values, read.lengths, len(read.lengths)
+        form = sequence_form(read)
+    else:
+        values = read_table(data).values
+        lengths, count = np.ones(len(values), int), len(values)
+        form = Form.MISSING if np.isnan(values).any() else Form.COMPLETE
+    weight = read_weights(weights, count)
+    weight = np.ones(count) if weight is None else weight
+    each = np.repeat(weight, lengths)
+    centre, spread = column_summary(values, each)
+    seen = ~np.isnan(values)
+    some: Any = seen.any(axis=1)
+    units, _ = units_from(model.likelihood, centre, spread, values[some][:256],
+                          learner.em, values.dtype)  # fmt: skip
+    scaled = {"centre": units.centre, "scale": units.scale, "dtype": values.dtype}
+    if is_sequential(model):
+        groups = sequence_groups(read_sequences(data), weight, exact=True, **scaled)
+        blocks: AnyBlocks = tuple(group.blocks for group in groups)
+    else:
+        blocks = into_blocks(values, weight, **scaled)
+    offset = float((each @ seen) @ np.log(units.scale))
+    return Reading(blocks, form, units, float(each[some].sum()), offset)
+
+
+def _refined(learner: Gradient, found: Fit, data: Reading) -> Fit:
+    from scipy.optimize import minimize
+
+    inner = into_units(found.model, data.units)
+    held = held_mask(inner, learner.fixed)
+    shift = data.offset / data.weight
+    best: list[Any] = [-np.inf, np.asarray(jax.device_get(free_vector(inner)), np.float64)]
+    start, trace = best[1], []
+
+    def objective(vector: np.ndarray) -> tuple[float, np.ndarray]:
+        point = jnp.asarray(vector, jnp.result_type(*jax.tree.leaves(inner)))
+        value, slope = jax.device_get(
+            _slope(point, inner, held, data.units.limits, data.blocks, data.weight, form=data.form)
+        )
+        good = np.isfinite(value) and np.isfinite(slope).all()
+        if good and value > best[0]:
+            best[:] = [float(value), vector.copy()]
+        # A step too far is no number; the line search then takes a shorter one.
+        return (-float(value), -slope.astype(float)) if good else (1e300, np.zeros_like(vector))
+
+    ended = Status.STEP_LIMIT
+    try:
+        result = minimize(
+            objective, start, jac=True, method="L-BFGS-B",
+            callback=lambda _: trace.append(best[0] - shift),
+            options={"maxiter": learner.max_iter, "maxcor": 20, "ftol": 1e-15, "gtol": learner.tol},
+        )  # fmt: skip
+        flat = np.abs(result.jac).max(initial=0.0) <= 10 * learner.tol or result.status == 0
+        ended = Status.CONVERGED if flat else Status.STEP_LIMIT
+    except KeyboardInterrupt:
+        ended = Status.INTERRUPTED
+    fit = _fit_at(best, inner, held, found, data, trace, ended)
+    if ended is Status.INTERRUPTED:
+        raise FitInterrupted(fit)
+    return fit
+
+
+def _fit_at(
+    best: Any, inner: Any, held: Any, found: Fit, data: Reading, trace: list[float], ended: Status
+) -> Fit:
+    units = data.units
+    point = jnp.asarray(best[1], jnp.result_type(*jax.tree.leaves(inner)))
+    model = _bound(point, inner, held, units.limits)
+    model = LatentVariableModel(
+        model.prior, model.likelihood.affine(jnp.asarray(units.centre), jnp.asarray(units.scale))
+    )
+    if held is not None:
+        # To the last bit, whatever units the fit was in.
+        model = jax.tree.map(np.where, held, found.model, jax.device_get(model))
+    value = best[0] - data.offset / data.weight
+    return replace(
+        found,
+        model=on_host(model),
+        objective=value,
+        log_likelihood=value * data.weight,
+        trace=np.concatenate([found.trace, trace]),
+        status=ended,
+        starts=np.append(found.starts, value),
+        start_status=(*found.start_status, ended),
+    )
+
+
+def _bound(vector: Any, like: Any, held: Any, limits: Limits) -> Any:
+    """The model at a point, with what is fixed as in ``like`` and no variance below the floor."""
+    model = bind_vector(vector, like)
+    model = LatentVariableModel(model.prior, model.likelihood.restrict(limits))
+    return put_back(held, like, model)
+
+
+def log_likelihood(model: Any, data: AnyBlocks, *, form: Form) -> jax.Array:
+    """The weighted sum of log p(x), which can be differentiated with respect to the model."""
+    prepared = model.likelihood.prepare(form)
+
+    def one(x: Any) -> jax.Array:
+        return model.prior.condition(prepared.potential(x)).log_evidence
+
+    def block(x: Any, weight: Any) -> jax.Array:
+        return jnp.sum(jnp.where(weight > 0, weight * jax.vmap(one)(x), 0.0))
+
+    totals = [
+        jnp.sum(jax.lax.map(lambda pair: block(*pair), (part.x, part.weight)))
+        for part in parts_of(data)
+    ]
+    return sum(totals[1:], totals[0])
+
+
+@partial(jax.jit, static_argnames="form")
+def _slope(
+    vector: Any, like: Any, held: Any, limits: Limits, data: AnyBlocks, weight: Any, *, form: Form
+) -> tuple[jax.Array, jax.Array]:
+    """The log-likelihood per unit of weight and its gradient in the free coordinates."""
+
+    def value(point: Any) -> jax.Array:
+        return log_likelihood(_bound(point, like, held, limits), data, form=form) / weight
+
+    return jax.value_and_grad(value)(vector)

@@ -1,0 +1,118 @@
+"""Gaussian chains against the dense joint Gaussian of all steps together."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+import pytest
+
+from latentia import LatentVariableModel, LinearGaussian, PerStep
+from latentia.latents import GaussianChain
+
+
+class Dense(NamedTuple):
+    log_evidence: float
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+def dense(chain: GaussianChain, emission: LinearGaussian, x: np.ndarray) -> Dense:
+    """Condition the joint Gaussian of all z on what is observed; flat coordinates by their limit.
+
+    The start's flat coordinates are regression coefficients, integrated over R^d.
+    """
+    steps, size = len(x), chain.dim
+    flat = np.flatnonzero(chain.diffuse)
+    move, drift = np.asarray(chain.transition), np.asarray(chain.drift)
+    noise = np.asarray(chain.noise_covariance)
+    start = np.array(chain.covariance)
+    start[flat], start[:, flat] = 0, 0
+    powers = [np.linalg.matrix_power(move, t) for t in range(steps)]
+    mean = [np.asarray(chain.mean)]
+    for _ in range(steps - 1):
+        mean.append(move @ mean[-1] + drift)
+    mean = np.concatenate(mean)
+    blocks = [[np.zeros((size, size)) for _ in range(steps)] for _ in range(steps)]
+    own = start
+    for t in range(steps):
+        for s in range(t, steps):
+            blocks[s][t] = powers[s - t] @ own
+            blocks[t][s] = blocks[s][t].T
+        own = move @ own @ move.T + noise
+    prior = np.block(blocks)
+    effect = np.concatenate([power[:, flat] for power in powers])
+    loadings = np.kron(np.eye(steps), np.asarray(emission.loadings))
+    seen = ~np.isnan(x.ravel())
+    rows = loadings[seen]
+    gap = (x - np.asarray(emission.bias)).ravel()[seen] - rows @ mean
+    total = rows @ prior @ rows.T + np.diag(np.tile(np.asarray(emission.noise), steps)[seen])
+    inverse = np.linalg.inv(total)
+    gain = prior @ rows.T @ inverse
+    evidence = -0.5 * (gap @ inverse @ gap + np.linalg.slogdet(2 * np.pi * total)[1])
+    mean, covariance = mean + gain @ gap, prior - gain @ rows @ prior
+    if len(flat):
+        seen_effect = rows @ effect
+        information = seen_effect.T @ inverse @ seen_effect
+        best = np.linalg.solve(information, seen_effect.T @ inverse @ gap)
+        left = effect - gain @ seen_effect
+        mean = mean + left @ best
+        covariance = covariance + left @ np.linalg.inv(information) @ left.T
+        evidence += 0.5 * best @ information @ best
+        evidence -= 0.5 * np.linalg.slogdet(information / (2 * np.pi))[1]
+    return Dense(evidence, mean.reshape(steps, size), covariance)
+
+
+def chain_of(size, rng, *, singular=False, diffuse=None):
+    move = 0.6 * rng.normal(size=(size, size))
+    root, start = rng.normal(size=(2, size, size))
+    if singular:
+        root[:, -1], start[:, -1] = 0, 0
+    return GaussianChain(
+        mean=rng.normal(size=size), covariance=start @ start.T, transition=move,
+        drift=rng.normal(size=size), noise=root @ root.T, diffuse=diffuse, length=7,
+    )  # fmt: skip
+
+
+CASES = {
+    "one dimension": (1, 1, {}),
+    "more rows than dimensions": (2, 5, {}),
+    "fewer rows than dimensions": (4, 2, {}),
+    "singular noise": (3, 2, {"singular": True}),
+    "diffuse in part": (3, 2, {"diffuse": (True, False, True)}),
+    "diffuse throughout, singular noise": (2, 1, {"diffuse": True, "singular": True}),
+}
+
+
+def case(name, seed=0, steps=7):
+    size, columns, options = CASES[name]
+    rng = np.random.default_rng(seed)
+    chain = chain_of(size, rng, **options)
+    emission = LinearGaussian(
+        rng.normal(size=(columns, size)), rng.normal(size=columns), rng.uniform(0.2, 2, columns)
+    )
+    x = rng.normal(size=(steps, columns)) * 2
+    x[rng.random(x.shape) < 0.25] = np.nan
+    x[2] = np.nan
+    return chain, emission, x
+
+
+@jax.jit
+def answers(model, x):
+    posterior = model.prior.condition(model.likelihood.potential(x))
+    return posterior.log_evidence, posterior.mean, posterior.covariance, posterior.lag_one
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_smoother_is_the_dense_gaussian(name):
+    chain, emission, x = case(name)
+    expected = dense(chain, emission, x)
+    with jax.enable_x64(True):
+        got = jax.device_get(answers(LatentVariableModel(chain, PerStep(emission)), x))
+    size, steps = chain.dim, len(x)
+    tensor = expected.covariance.reshape(steps, size, steps, size)
+    own = np.stack([tensor[t, :, t] for t in range(steps)])
+    lag = np.stack([tensor[t + 1, :, t] for t in range(steps - 1)])
+    np.testing.assert_allclose(got[0], expected.log_evidence, rtol=1e-11)
+    np.testing.assert_allclose(got[1], expected.mean, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(got[2], own, rtol=1e-9, atol=1e-10)
+    np.testing.assert_allclose(got[3], lag, rtol=1e-9, atol=1e-10)
