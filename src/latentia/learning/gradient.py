@@ -74,6 +74,8 @@ class Gradient(eqx.Module):
         if self.tied or labels is not None:
             given = "tied" if self.tied else "labels"
             raise ValueError(f"{given} should be None with Gradient: use EM, which knows of them.")
+        if not found.model.conjugate:
+            raise ValueError("model should have exact inference with Gradient: use EM.")
         if isinstance(data, ParquetRows):
             raise ValueError("data should be in memory with Gradient: use EM for a stream.")
         with precision_of(found.model, np.zeros(0)):
