@@ -41,12 +41,14 @@ def forecast(model: LatentVariableModel, x: Any, steps: int) -> Forecast:
         raise ValueError(f"steps should be a whole number of at least 1, but is {steps!r}.")
     values = _one_sequence(model, x)
     coming = np.full((int(steps), values.shape[1]), np.nan, values.dtype)
-    return _seen_through(model, np.concatenate([values, coming]), len(values))
+    mean, variance = _seen_through(model, np.concatenate([values, coming]), len(values))
+    noise = np.asarray(model.likelihood.emission.noise)  # pyright: ignore
+    return Forecast(mean, variance + noise)
 
 
-def fitted_values(model: LatentVariableModel, x: Any) -> Forecast:
-    """The same for the steps of the sequence itself: the smoothed signal, with its noise."""
-    return _seen_through(model, _one_sequence(model, x), 0)
+def signal(model: LatentVariableModel, x: Any) -> Forecast:
+    """Of the steps of the sequence itself what is no noise: ``loadings z + bias``, smoothed."""
+    return Forecast(*_seen_through(model, _one_sequence(model, x), 0))
 
 
 def _one_sequence(model: Any, x: Any) -> np.ndarray:
@@ -64,10 +66,10 @@ def _one_sequence(model: Any, x: Any) -> np.ndarray:
     return read.values
 
 
-def _seen_through(model: Any, values: np.ndarray, first: int) -> Forecast:
+def _seen_through(model: Any, values: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and variance ``[T, D]`` of the signal from step ``first`` on."""
     posterior: Any = infer(model, values)
     emission = model.likelihood.emission
     loadings = np.asarray(emission.loadings)
     mean = posterior.mean[first:] @ loadings.T + np.asarray(emission.bias)
-    signal = np.einsum("di,tij,dj->td", loadings, posterior.covariance[first:], loadings)
-    return Forecast(mean, signal + np.asarray(emission.noise))
+    return mean, np.einsum("di,tij,dj->td", loadings, posterior.covariance[first:], loadings)

@@ -4,6 +4,8 @@ from .clusters import ClustersDisplay as ClustersDisplay
 from .clusters import plot_clusters as plot_clusters
 from .loadings import LoadingsDisplay as LoadingsDisplay
 from .loadings import plot_loadings as plot_loadings
+from .paths import PathsDisplay as PathsDisplay
+from .paths import plot_paths as plot_paths
 from .profiles import ProfilesDisplay as ProfilesDisplay
 from .profiles import plot_profiles as plot_profiles
 from .selection import SelectionDisplay as SelectionDisplay
