@@ -12,7 +12,15 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("em_iteration", "factor_analysis", "topics", "small_data", "missing", "parquet_stream")
+SCRIPTS = (
+    "em_iteration",
+    "factor_analysis",
+    "topics",
+    "state_space",
+    "small_data",
+    "missing",
+    "parquet_stream",
+)
 
 
 def table(rows: list[dict[str, object]]) -> str:

@@ -2,7 +2,8 @@
 # # The level of the Nile
 #
 # The annual flow of the Nile at Aswan, 1871 to 1970, is the first example of Durbin and Koopman's
-# book on state space models. The flow of a year is a level that wanders, and noise. How much of each?
+# book on state space models. The flow of a year is a level that wanders, and noise. How much of
+# each?
 
 # %%
 import numpy as np
@@ -26,7 +27,7 @@ model = lt.LatentVariableModel(
     likelihood=lt.PerStep(lt.LinearGaussian(np.eye(1), np.zeros(1), np.array([10000.0]))),
 )
 fixed = ["likelihood.emission.loadings", "likelihood.emission.bias"]
-fit = lt.fit(model, flow, fixed=fixed, learner=lt.EM(start="given"))
+fit = lt.fit(model, flow, fixed=fixed, learner=lt.EM(start="given", tol=1e-9))
 print(fit)
 print("level", fit.model.prior.variances, "noise", fit.model.likelihood.emission.noise)
 
@@ -38,7 +39,8 @@ print("level", fit.model.prior.variances, "noise", fit.model.likelihood.emission
 print(lt.fit_structural(lt.structural(), flow).log_likelihood, fit.log_likelihood)
 
 # %% [markdown]
-# Years without a value are no obstacle: they say nothing, and the chain bridges them. Here are forty.
+# Years without a value are no obstacle: they say nothing, and the chain bridges them. Here are
+# forty.
 
 # %%
 gaps = flow.copy()
@@ -68,5 +70,6 @@ truth = lt.LatentVariableModel(
     lt.PerStep(lt.LinearGaussian(loadings, np.zeros(3), np.full(3, 0.3))),
 )
 series = lt.sample(truth, key=0, n=4).x
-found = lt.LinearGaussianStateSpace(n_states=2).fit(series.reshape(-1, 3), lengths=[100] * 4)
+rows, lengths = series.reshape(-1, 3), [100] * 4
+found = lt.LinearGaussianStateSpace(n_states=2, n_init=1).fit(rows, lengths=lengths)
 print(np.linalg.eigvals(found.transition_), np.linalg.eigvals(turn))

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from .estimators.latent_class import LatentClass as LatentClass
     from .estimators.latent_dirichlet_allocation import (
         LatentDirichletAllocation as LatentDirichletAllocation,
+    )
     from .estimators.linear_gaussian_state_space import (
         LinearGaussianStateSpace as LinearGaussianStateSpace,
     )
