@@ -111,6 +111,10 @@ def test_a_diffuse_start_that_was_never_seen_is_unbounded():
     posterior = lt.infer(model, np.full((4, 1), np.nan))
     assert posterior.log_evidence == 0
     assert np.isinf(posterior.covariance).all()
+    # A series shorter than its season: what was seen is known, and the rest is not.
+    short = lt.infer(lt.structural(period=4), np.array([[3.0], [5.0]]))
+    assert np.isinf(np.diagonal(short.covariance, axis1=1, axis2=2)).all()
+    assert np.isfinite(short.mean).all() and np.isfinite(short.log_evidence)
 
 
 def test_a_nearly_exact_observation_is_as_good_as_an_exact_one():

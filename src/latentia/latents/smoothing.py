@@ -132,7 +132,10 @@ def flat_regression(rows: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, j
     """
     length = jnp.sqrt(jnp.sum(jax.lax.stop_gradient(rows) ** 2, axis=0))
     unit = jnp.where(length > 0, length, 1.0)
-    basis, upper = jnp.linalg.qr(rows / unit)
+    # A series may be shorter than what is unknown of its start.
+    lacking = jnp.zeros((max(0, rows.shape[1] - rows.shape[0]), rows.shape[1]), rows.dtype)
+    basis, upper = jnp.linalg.qr(jnp.concatenate([rows / unit, lacking]))
+    basis = basis[: rows.shape[0]]
     left, values, right = jnp.linalg.svd(jax.lax.stop_gradient(upper))
     sure = values > jnp.finfo(rows.dtype).eps ** 0.75
     full = jnp.all(sure)
