@@ -14,8 +14,9 @@ from latentia.potentials import AbstractSmoothPotential
 from latentia.typing import Datum, Key, Scalar
 from latentia.verdict import Exactness
 
-# Up to this many latent dimensions a grid of nodes is feasible.
+# Up to so many latent dimensions a grid of z is feasible, and quasi-random points are good enough.
 GRID_DIMENSIONS = 3
+POINT_DIMENSIONS = 6
 
 
 class Route(StrEnum):
@@ -24,6 +25,7 @@ class Route(StrEnum):
     EXACT = "exact"  # the prior is conjugate to the likelihood
     BOUND = "bound"  # by an algorithm of the prior that climbs a lower bound of the evidence
     GRID = "grid"  # by sums over a grid of z
+    POINTS = "points"  # by sums over quasi-random points of z
     SURROGATE = "surrogate"  # by a Gaussian in place of the likelihood
     NONE = "none"
 
@@ -99,7 +101,7 @@ class LatentVariableModel(eqx.Module):
             ("p(x|z)", self.likelihood.describe()),  # pyright: ignore
             ("sample", "z from the prior, then x given z"),
             ("infer", way),
-            ("map_estimate", f"{way}, then its mode"),
+            ("map_estimate", "Newton's method" if route in _WAYS else f"{way}, then its mode"),
             ("score", f"{way}, summed or integrated over z"),
             ("fit", _FITS.get(route, "EM to maximum likelihood")),
         ]
@@ -109,9 +111,13 @@ class LatentVariableModel(eqx.Module):
 
 _WAYS = {
     Route.GRID: "quadrature on a grid of z, refined to a stated error (approximation)",
+    Route.POINTS: "quadrature over quasi-random points of z, with a stated error (approximation)",
     Route.SURROGATE: "Laplace's method, a Gaussian at the mode (approximation)",
 }
-_FITS = {Route.BOUND: "EM to the highest lower bound of the likelihood"}
+_FITS = {
+    Route.BOUND: "EM to the highest lower bound of the likelihood",
+    Route.SURROGATE: "EM to maximum likelihood, z summed over quasi-random points (approximation)",
+}
 
 
 @lru_cache(maxsize=1024)
@@ -127,7 +133,9 @@ def _route(structure: Any, shapes: Any) -> Route:
     centre = jnp.zeros(evidence.latent_dim)
     if not prior.accepts(jax.eval_shape(lambda potential: potential.expand(centre), evidence)):
         return Route.NONE
-    return Route.GRID if evidence.latent_dim <= GRID_DIMENSIONS else Route.SURROGATE
+    if evidence.latent_dim <= GRID_DIMENSIONS:
+        return Route.GRID
+    return Route.POINTS if evidence.latent_dim <= POINT_DIMENSIONS else Route.SURROGATE
 
 
 def _exactness(prior: Any, evidence: Any) -> Exactness:

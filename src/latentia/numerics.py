@@ -209,8 +209,8 @@ def regress_missing(
 class NormalGrid(NamedTuple):
     """Nodes for integrals over a standard normal vector.
 
-    ``points [G, L]`` and ``log_weights [G]``, log density included; ``coarse [G]`` marks the nodes
-    of the grid of twice the spacing, and ``edge [G]`` those with nothing beyond them.
+    ``points [G, L]`` and ``log_weights [G]``, log density included; ``coarse [G]`` marks nodes that
+    make a coarser rule of the same kind, and ``edge [G]`` those with nothing beyond them.
     """
 
     points: np.ndarray
@@ -236,4 +236,16 @@ def normal_grid(dim: int, half: int, reach: float) -> NormalGrid:
     log_weights = dim * (np.log(spacing) - 0.5 * LOG_2PI) - 0.5 * radius**2
     return NormalGrid(
         points, log_weights, (index % 2 == 0).all(axis=1), radius > reach - 1.5 * spacing
+    )
+
+
+@lru_cache(maxsize=8)
+def normal_points(dim: int, power: int) -> NormalGrid:
+    """``2**power`` quasi-random points (Sobol 1967, scrambled), where grids are too large."""
+    from scipy.stats import norm, qmc
+
+    points = norm.ppf(qmc.Sobol(dim, scramble=True, rng=0).random_base2(power))
+    count = len(points)
+    return NormalGrid(
+        points, np.full(count, -np.log(count)), np.arange(count) < count // 2, np.zeros(count, bool)
     )

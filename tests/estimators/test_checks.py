@@ -6,6 +6,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from latentia import (
     FactorAnalysis,
     GaussianMixture,
+    ItemResponse,
     LatentClass,
     MixedMixture,
     MixtureOfFactorAnalyzers,
@@ -21,6 +22,8 @@ OTHERS = [
     # The checks score rows that they kept from `fit`, with levels that it never saw.
     LatentClass(unknown="missing"),
     MixedMixture(unknown="missing"),
+    # As many levels as there are numbers, which only the models of ordered levels can take.
+    ItemResponse("graded", unknown="missing", n_init=1, max_iter=20),
 ]
 
 # Some checks fit points on a line, constants or repeated rows, where no variance is left.

@@ -69,7 +69,13 @@ def model_of(kind):
     return LatentVariableModel(GaussianLatent(mean=[0.3], covariance=[[1.7]]), likelihood)
 
 
-@pytest.mark.parametrize("kind", RESPONSES)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(k, marks=() if k in ("binary", "count") else pytest.mark.slow)
+        for k in RESPONSES
+    ],
+)
 def test_item_response_is_quadrature_at_400_nodes(kind):
     model = model_of(kind)
     x = sample(model, 0, 30).x
@@ -132,7 +138,7 @@ def test_the_estimated_error_is_no_smaller_than_the_true_one():
 def test_the_method_follows_the_model():
     assert isinstance(choose(model_of("binary")), Quadrature)
     many = LatentVariableModel(
-        GaussianLatent(dim=4), GeneralizedLinear(BinaryResponse(np.zeros(6)), np.eye(6)[:, :4])
+        GaussianLatent(dim=7), GeneralizedLinear(BinaryResponse(np.zeros(9)), np.eye(9)[:, :7])
     )
     assert isinstance(choose(many), Laplace)
     assert "Laplace" in repr(many)
@@ -145,6 +151,7 @@ def test_the_method_follows_the_model():
         LatentVariableModel(GaussianLatent(dim=2), GeneralizedLinear(BinaryResponse(dim=3)))
 
 
+@pytest.mark.slow
 def test_laplace_has_the_mode_and_nearly_the_evidence():
     model = model_of("graded")
     x = sample(model, 3, 12).x
@@ -158,7 +165,7 @@ def test_laplace_has_the_mode_and_nearly_the_evidence():
         assert float(Laplace().infer(model, x[2]).log_evidence) == pytest.approx(0, abs=1e-12)
 
 
-def test_laplace_in_four_dimensions_is_close_to_a_large_sample_of_z():
+def test_four_dimensions_against_a_large_sample_of_z():
     rng = np.random.default_rng(0)
     loadings, bias = rng.normal(size=(12, 4)), rng.normal(size=12)
     model = LatentVariableModel(
@@ -166,11 +173,14 @@ def test_laplace_in_four_dimensions_is_close_to_a_large_sample_of_z():
     )
     x = sample(model, 0, 3).x
     odds = rng.normal(size=(400_000, 4)) @ loadings.T + bias
-    for row, found in zip(x, score(model, x), strict=True):
-        terms = np.exp(np.sum(np.log(expit(np.where(row == 1, odds, -odds))), axis=1))
-        # The draws are right to about 1 %; Laplace's method is off by some more.
-        assert found == pytest.approx(np.log(terms.mean()), abs=0.25)
     posterior = infer(model, x)
     assert posterior.exactness == "approximation"
+    for i, row in enumerate(x):
+        terms = np.exp(np.sum(np.log(expit(np.where(row == 1, odds, -odds))), axis=1))
+        # The large sample is right to about 1 %.
+        truth = np.log(terms.mean())
+        assert score(model, x)[i] == pytest.approx(truth, abs=posterior.error[i] + 0.03)
+        with precision_of(model):
+            assert float(Laplace().infer(model, row).log_evidence) == pytest.approx(truth, abs=0.3)
     slope = loadings.T @ (x - expit(posterior.mode() @ loadings.T + bias)).T - posterior.mode().T
     np.testing.assert_allclose(slope, 0, atol=1e-8)

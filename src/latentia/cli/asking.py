@@ -59,9 +59,7 @@ def infer(model: str, data: str, sequence: str | None, out: str, as_json: bool) 
         for k, column in enumerate(np.asarray(posterior.probabilities).T):
             columns[f"probability_{k}"] = column
     if not hasattr(posterior, "probabilities"):
-        deviations = np.sqrt(
-            np.einsum("nll->nl", np.asarray(posterior.root @ np.swapaxes(posterior.root, 1, 2)))
-        )
+        deviations = np.sqrt(np.einsum("nll->nl", np.asarray(posterior.covariance)))
         for j, column in enumerate(np.asarray(posterior.mean).T):
             columns[f"factor_{j}"] = column
             columns[f"deviation_{j}"] = deviations[:, j]

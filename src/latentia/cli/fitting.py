@@ -20,7 +20,11 @@ MODELS = (
     "latent-class",
     "mixed-mixture",
     "hmm",
+    "item-response",
 )
+_RESPONSES = (
+    "2pl", "rasch", "3pl", "graded", "partial-credit", "generalized-partial-credit",
+)  # fmt: skip
 _COVARIANCES = ("full", "tied", "diag", "spherical")
 
 
@@ -29,8 +33,13 @@ _COVARIANCES = ("full", "tied", "diag", "spherical")
 @click.option("--model", type=click.Choice(MODELS), default=MODELS[0], show_default=True)
 @click.option("--components", type=Numbers(), default="1:9", show_default=True,
               help="Numbers of components (clusters, classes) to try.")  # fmt: skip
-@click.option("--factors", type=Numbers(), default="1:3", show_default=True,
-              help="Numbers of factors to try, in factor models.")  # fmt: skip
+@click.option("--factors", type=Numbers(), default=None,
+              help="Numbers of factors to try, in factor models; by default 1:3, and 1 trait in "
+              "item response.")  # fmt: skip
+@click.option("--response", type=click.Choice(_RESPONSES), default=_RESPONSES[0],
+              show_default=True, help="How answers depend on traits.")  # fmt: skip
+@click.option("--levels", type=Names(), default=None,
+              help="The levels of all items from low to high, if they are texts.")  # fmt: skip
 @click.option("--covariance", type=Names(_COVARIANCES), default=",".join(_COVARIANCES),
               show_default=True, help="Kinds of covariance to try in mixtures.")  # fmt: skip
 @click.option("--emission", type=click.Choice(EMISSIONS), default=EMISSIONS[0],
@@ -66,6 +75,7 @@ def fit(**options: Any) -> None:
       latentia fit survey.csv --model latent-class --components 1:5 --weights count
       latentia fit series.csv --model hmm --emission poisson --components 1:4
       latentia fit tests.parquet --model factor-analysis --factors 1:3 --ignore id
+      latentia fit answers.csv --model item-response --response graded --factors 1
       cat data.csv | latentia fit - --components 3 --json
     """
     prepare()
@@ -108,19 +118,23 @@ def _template(options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     }
     components = {"n_components": options["components"]}
     name = options["model"]
+    factors = options["factors"] or ((1,) if name == "item-response" else (1, 2, 3))
     if name == "gaussian-mixture":
         grid = {"covariance_type": options["covariance"], **components}
         return latentia.GaussianMixture(**common), grid
     if name == "mixture-of-factor-analyzers":
         return latentia.MixtureOfFactorAnalyzers(**common), {
-            "n_factors": options["factors"], **components,
+            "n_factors": factors, **components,
         }  # fmt: skip
     if name == "latent-class":
         return latentia.LatentClass(**common), components
     if name == "mixed-mixture":
         return latentia.MixedMixture(**common), components
+    if name == "item-response":
+        traits = {"model": options["response"], "levels": options["levels"]}
+        return latentia.ItemResponse(**traits, **common), {"n_dimensions": factors}
     kind = latentia.FactorAnalysis if name == "factor-analysis" else latentia.ProbabilisticPCA
-    return kind(**common), {"n_components": options["factors"]}
+    return kind(**common), {"n_components": factors}
 
 
 class _progress:

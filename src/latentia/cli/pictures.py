@@ -6,7 +6,14 @@ from typing import Any
 
 def draw(estimator: Any, selection: Any, table: Any, path: Callable[[str], str]) -> None:
     """Draw what can be drawn of a fitted estimator; ``path`` says where a file goes."""
-    from latentia import FactorAnalysis, GaussianMixture, LatentClass, ProbabilisticPCA, plots
+    from latentia import (
+        FactorAnalysis,
+        GaussianMixture,
+        ItemResponse,
+        LatentClass,
+        ProbabilisticPCA,
+        plots,
+    )
     from latentia.estimators.hidden_markov_shell import AbstractHiddenMarkov
     from latentia.estimators.mixture_of_factor_analyzers import MixtureOfFactorAnalyzers
 
@@ -28,6 +35,9 @@ def draw(estimator: Any, selection: Any, table: Any, path: Callable[[str], str])
         _keep(plots.plot_loadings(estimator), path("loadings.png"))
     if isinstance(estimator, LatentClass):
         _keep(plots.plot_profiles(estimator), path("profiles.png"))
+    if isinstance(estimator, ItemResponse):
+        _keep(plots.plot_item_curves(estimator), path("items.png"))
+        _keep(plots.plot_information(estimator), path("information.png"))
 
 
 def _keep(display: Any, path: str) -> None:

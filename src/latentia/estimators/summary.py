@@ -26,6 +26,8 @@ def summary_text(estimator: Any, report: Report, parameters: int) -> str:
             f"  {_starts(fit)}{fit.iterations} iterations",
             f"  {fit.status}",
         ]
+        if fit.method != "exact":
+            lines.append(f"  {fit.accuracy}")
     cells = [list(report.heading), *([_cell(value) for value in row] for row in report.rows)]
     widths = [max(len(row[j]) for row in cells) for j in range(len(report.heading))]
     lines.append("")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from latentia.latents import AbstractPosterior
-from latentia.model import GRID_DIMENSIONS, LatentVariableModel, Route
+from latentia.model import POINT_DIMENSIONS, LatentVariableModel, Route
 from latentia.potentials import AbstractSmoothPotential
 from latentia.typing import Datum, Key, Moments, Scalar
 from latentia.verdict import Exactness
@@ -19,7 +19,7 @@ def choose(model: LatentVariableModel) -> AbstractInference:
     """The inference method that ``infer`` and ``score`` will use for a model.
 
     ``Exact`` if the prior is conjugate to the likelihood, and ``CoordinateAscent`` if it climbs a
-    bound; otherwise, for a smooth likelihood of a Gaussian vector, ``Quadrature`` in up to three
+    bound; otherwise, for a smooth likelihood of a Gaussian vector, ``Quadrature`` in up to six
     dimensions and ``Laplace`` beyond.
 
     Raises:
@@ -39,6 +39,17 @@ def choose(model: LatentVariableModel) -> AbstractInference:
     if route is Route.SURROGATE:
         return Laplace()
     return Quadrature.of(model.prior.dim)  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def choose_for_fit(model: LatentVariableModel) -> AbstractInference:
+    """The inference method by which a model is learned.
+
+    As ``choose`` says, but where that is ``Laplace``: EM climbs only on an objective whose
+    expectations are its own, so z is summed over quasi-random points.
+    """
+    if model.route is Route.SURROGATE:
+        return Quadrature.of(model.prior.dim)  # pyright: ignore[reportAttributeAccessIssue]
+    return choose(model)
 
 
 class Auto(AbstractInference):
@@ -67,4 +78,4 @@ def _fitting(potential: Any) -> AbstractInference:
     if not isinstance(potential, AbstractSmoothPotential):
         return Exact()
     dim = potential.latent_dim
-    return Quadrature.of(dim) if dim <= GRID_DIMENSIONS else Laplace()
+    return Quadrature.of(dim) if dim <= POINT_DIMENSIONS else Laplace()

@@ -86,4 +86,4 @@ class Laplace(AbstractInference):
         return posterior.moments, posterior.log_evidence
 
     def describe(self, model: LatentVariableModel) -> str:
-        return f"Laplace's method, a Gaussian at the mode ({self.exactness})"
+        return "Laplace's method, a Gaussian at the mode"

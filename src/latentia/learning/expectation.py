@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from latentia.data.blocks import AnyBlocks, Blocks, parts_of
-from latentia.inference import AbstractInference, choose
+from latentia.inference import AbstractInference, choose_for_fit
 from latentia.model import LatentVariableModel
 from latentia.typing import Form, Scalar, Statistics
 
@@ -41,7 +41,7 @@ def expectations(
         labelled: whether any label is known.
         inference: how posteriors are found; by default what ``choose`` says of the model.
     """
-    inference = choose(model) if inference is None else inference
+    inference = choose_for_fit(model) if inference is None else inference
     prepared = model.likelihood.prepare(form)
 
     parts = [_of_blocks(model, prepared, inference, part, labelled) for part in parts_of(data)]

@@ -132,8 +132,19 @@ class Fit:
         reached = f"{self.reached} of {count} starts" if count > 1 else "One start"
         return Verdict("pass", f"{reached} reached this maximum. {self.status}")
 
+    @property
+    def accuracy(self) -> str:
+        """How the posteriors were found, and how far the log-likelihood is from the truth."""
+        if self.method == "exact":
+            return "Exact."
+        if not np.isfinite(self.error):
+            return f"Approximate, by {self.method}."
+        return (
+            f"By {self.method}: the log-likelihood of each row is right to about {self.error:.0e}."
+        )
+
     def __repr__(self) -> str:
-        how = "" if self.method == "exact" else f"  by {self.method}\n"
+        how = "" if self.method == "exact" else f"  {self.accuracy}\n"
         return (
             f"Fit: {self.measure} {self.log_likelihood:.6g} with {self.degrees_of_freedom} "
             f"parameters, BIC {self.bic:.6g}, {self.iterations} iterations\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from latentia.inference import AbstractRefinable, Exact, choose
+from latentia.inference import AbstractRefinable, Exact, choose_for_fit
 from latentia.inference.batches import largest_error, precise_enough
 from latentia.verdict import Exactness
 
@@ -41,7 +41,7 @@ def fit_rows(
         labels: ``[N]`` or None.
         watch: called after each iteration of the best start with its objective; true stops the fit.
     """
-    inference = choose(model) if learner.inference is None else learner.inference
+    inference = choose_for_fit(model) if learner.inference is None else learner.inference
     if isinstance(inference, Exact):
         return _fit_rows(model, values, weight, labels, learner, seed, watch=watch)
     learner = replace(learner, inference=inference)

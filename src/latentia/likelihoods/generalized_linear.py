@@ -149,7 +149,10 @@ class GeneralizedLinear(AbstractLearnableLikelihood):
         return Block(mask, self.latent_dim if self.slopes == "common" else 0, self.bound)
 
     def restrict(self, limits: Limits) -> Self:
-        return self
+        size = self.bound
+        loadings = self.loadings if self.slopes == "fixed" else jnp.clip(self.loadings, -size, size)
+        response = self.response.bound(jnp.clip(self.response.free(), -size, size))
+        return self._like(response, loadings)
 
     def imagine(self, other: Self, weight: Scalar, shares: jax.Array) -> GridTotals:
         nodes, each = imagined_nodes(self.latent_dim, self.loadings.dtype)

@@ -61,8 +61,8 @@ def climb(objective: Objective, start: jax.Array, block: Block) -> jax.Array:
 
         def moved(share: Any) -> tuple[jax.Array, jax.Array]:
             place = jnp.clip(at + share * move, -block.bound, block.bound)
-            # What starts outside of the bound may stay there.
-            place = jnp.where(jnp.abs(at) > block.bound, at, place)
+            # What does not move may lie anywhere.
+            place = jnp.where(jnp.asarray(block.mask) > 0, place, at)
             return place, worth(place)
 
         place, there = moved(1.0)

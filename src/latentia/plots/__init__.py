@@ -2,6 +2,10 @@
 
 from .clusters import ClustersDisplay as ClustersDisplay
 from .clusters import plot_clusters as plot_clusters
+from .item_curves import InformationDisplay as InformationDisplay
+from .item_curves import ItemCurvesDisplay as ItemCurvesDisplay
+from .item_curves import plot_information as plot_information
+from .item_curves import plot_item_curves as plot_item_curves
 from .loadings import LoadingsDisplay as LoadingsDisplay
 from .loadings import plot_loadings as plot_loadings
 from .paths import PathsDisplay as PathsDisplay
