@@ -1,5 +1,6 @@
 """Quadrature: z is summed over a grid of nodes, more of them until the error is small enough."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import equinox as eqx
@@ -18,6 +19,7 @@ from latentia.numerics import (
     normal_points,
     square_root,
 )
+from latentia.precision import on_host, precision_of
 from latentia.typing import Datum, Key, LatentMatrix, LatentVector, Scalar
 from latentia.verdict import Exactness
 
@@ -45,7 +47,8 @@ class GridPosterior(AbstractPosterior):
     """A posterior over a Gaussian vector whose integrals are sums over a grid.
 
     ``mean [L]`` and ``covariance [L, L]`` are those of z given x; ``best [L]`` is the node with
-    the highest density, in units of the prior; ``error`` estimates that of ``log_evidence``.
+    the highest density, in units of the prior. ``error`` is the estimated error of
+    ``log_evidence``, or that of the mean in units of the prior if it is larger.
     """
 
     prior: Any
@@ -70,11 +73,11 @@ class GridPosterior(AbstractPosterior):
         return GaussianMoments(self.mean, self.covariance)
 
     def mode(self) -> LatentVector:
-        return self._top()[1]
+        return _of_each(self, lambda one: one._top()[1])
 
     def mode_covariance(self) -> LatentMatrix:
         """The inverse of the curvature at the mode: its root is the error of a MAP estimate."""
-        return curvature(self.prior, self.potential, self._top()[0])
+        return _of_each(self, lambda one: curvature(one.prior, one.potential, one._top()[0]))
 
     def _top(self) -> tuple[LatentVector, LatentVector]:
         value, place = whitened(self.prior, self.potential)
@@ -170,13 +173,17 @@ class Quadrature(AbstractRefinable):
         points, log_values = _evaluate(grid, prior, potential)
         evidence = log_sum_exp(log_values)
         mass = jnp.exp(log_values - evidence)
+        mean = mass @ points
         share = np.exp(grid.log_weights[grid.coarse]).sum()
-        gap = jnp.abs(log_sum_exp(log_values[grid.coarse]) - np.log(share) - evidence)
+        rough = log_sum_exp(log_values[grid.coarse])
+        elsewhere = jnp.exp(log_values[grid.coarse] - rough) @ points[grid.coarse]
+        # The mean of z has to settle too, in units of the prior.
+        gap = jnp.abs(rough - np.log(share) - evidence)
+        gap = jnp.maximum(gap, jnp.max(jnp.abs(elsewhere - mean)))
         # On a grid convergence is geometric: the error is about the square of that of half as many
         # nodes in each dimension. That of quasi-random points is about halved.
         gap = jnp.minimum(gap, 1.0) ** 2 if prior.dim <= GRID_DIMENSIONS else gap
         root = square_root(prior.covariance)
-        mean = mass @ points
         around = points - mean
         spread = root @ ((around * mass[:, None]).T @ around) @ root.T
         return GridPosterior(
@@ -208,6 +215,14 @@ class Quadrature(AbstractRefinable):
         prior: Any = model.prior
         kind = "nodes" if prior.dim <= GRID_DIMENSIONS else "quasi-random points"
         return f"quadrature with {self.count(prior.dim)} {kind}"
+
+
+def _of_each(posterior: GridPosterior, ask: Callable[[Any], Any]) -> Any:
+    """The answer of one posterior, or of each in a stack of them, in their own precision."""
+    with precision_of(posterior.log_evidence):
+        for _ in range(jnp.ndim(posterior.log_evidence)):
+            ask = jax.vmap(ask)
+        return on_host(ask(posterior))
 
 
 def _evaluate(grid: NormalGrid, prior: Any, potential: Any) -> tuple[jax.Array, jax.Array]:

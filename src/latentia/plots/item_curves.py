@@ -201,7 +201,7 @@ class InformationDisplay:
         self.error_ax_.tick_params(color=MUTED, labelcolor=INK)
         self.ax_.set(xlabel="trait, in standard deviations", ylabel="information")
         self.ax_.set_ylim(bottom=0)
-        self.ax_.legend(handles=self.lines_, frameon=False, fontsize=9, loc="lower right")
+        legend(self.ax_, self.lines_, "", gap=0.13)
         headline(self.ax_, "Test information", ["Thin lines: single items"])
         return self
 
