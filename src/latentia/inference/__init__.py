@@ -2,8 +2,8 @@
 
 from .auto import Auto as Auto
 from .auto import choose as choose
-from .coordinate_ascent import CoordinateAscent as CoordinateAscent
 from .auto import choose_for_fit as choose_for_fit
+from .coordinate_ascent import CoordinateAscent as CoordinateAscent
 from .exact import Exact as Exact
 from .interface import AbstractInference as AbstractInference
 from .interface import AbstractRefinable as AbstractRefinable
