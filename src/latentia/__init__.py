@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .distributions import DiagonalStudentT as DiagonalStudentT
     from .distributions import Exponential as Exponential
     from .distributions import Gaussian as Gaussian
+    from .distributions import GaussianRegression as GaussianRegression
     from .distributions import Mixture as Mixture
     from .distributions import Poisson as Poisson
     from .distributions import Product as Product
@@ -103,6 +104,7 @@ _WHERE = {
     "StudentT": "latentia.distributions",
     "DiagonalStudentT": "latentia.distributions",
     "Mixture": "latentia.distributions",
+    "GaussianRegression": "latentia.distributions",
     "Discrete": "latentia.latents",
     "GaussianLatent": "latentia.latents",
     "Branching": "latentia.latents",

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from latentia.data.covariates import joined
 from latentia.data.parquet import ParquetRows
 from latentia.data.table import read_labels, read_table, read_weights, require_observed
+from latentia.distributions.given import inputs
 from latentia.inference import choose
 from latentia.inference.batches import for_rows, log_evidence, mode, whole
 from latentia.inference.sequences import answer_sequences, is_sequential
@@ -18,6 +20,7 @@ from latentia.learning import EM, Fit, Gradient
 from latentia.learning.fitting import fit_rows
 from latentia.learning.sequence_fitting import fit_any_sequences
 from latentia.likelihoods import AbstractLearnableLikelihood
+from latentia.likelihoods.given import sample_given
 from latentia.model import LatentVariableModel
 from latentia.precision import is_traced, on_host, precision_of
 from latentia.typing import Key
@@ -31,7 +34,12 @@ class Draw(NamedTuple):
 
 
 def sample(
-    model: LatentVariableModel, key: Key | int, n: int | None = None, *, z: Any = None
+    model: LatentVariableModel,
+    key: Key | int,
+    n: int | None = None,
+    *,
+    z: Any = None,
+    given: Any = None,
 ) -> Draw:
     """Draw z from the prior and then x given z, or x alone for a chosen z.
 
@@ -40,6 +48,8 @@ def sample(
         key: a JAX random key, or a whole number to make one of. Equal keys give equal draws.
         n: how many to draw; one without a leading axis by default.
         z: a latent variable to draw x for, in place of one from the prior.
+        given: covariates, for a model that uses some: ``[P]``, or ``[n, P]``; with a sequence z
+            ``[T, P]``.
 
     Returns:
         A ``Draw`` with ``z`` and ``x [D]``, or ``x [n, D]``.
@@ -54,8 +64,32 @@ def sample(
         key = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
         keys = key if n is None else jax.random.split(key, int(n))
         many = n is not None
+        if (count := inputs(model.likelihood)) or given is not None:
+            return on_host(Draw(*_draw_given(model, keys, z, _covariates(given, count, n), many)))
         drawn = _draw(model, keys, many) if z is None else _draw_x(model, keys, z, many)
         return on_host(Draw(*drawn))
+
+
+def _covariates(given: Any, count: int, n: int | None) -> np.ndarray:
+    if count == 0:
+        raise ValueError("given should be None: no part of this model uses covariates.")
+    values = np.asarray(np.nan if given is None else given)
+    values = values.astype(np.result_type(values, np.float32), copy=False)
+    if values.ndim == 0 or values.shape[-1] != count or np.isnan(values).any():
+        raise ValueError(
+            f"given should hold the {count} covariates that the model uses, but is {given!r}."
+        )
+    return values if n is None or values.ndim > 1 else np.tile(values, (n, 1))
+
+
+@partial(jax.jit, static_argnums=4)
+def _draw_given(model: Any, keys: Any, z: Any, given: Any, many: bool) -> Any:
+    def one(key: Any, inputs: Any) -> Any:
+        first, second = jax.random.split(key)
+        latent = model.prior.sample(first) if z is None else z
+        return latent, sample_given(model.likelihood, second, latent, inputs)
+
+    return jax.vmap(one)(keys, given) if many else one(keys, given)
 
 
 @partial(jax.jit, static_argnums=2)
@@ -69,7 +103,9 @@ def _draw_x(model: Any, keys: Any, z: Any, many: bool) -> Any:
     return z, (jax.vmap(lambda key: one(key, z))(keys) if many else one(keys, z))
 
 
-def infer(model: LatentVariableModel, x: Any, *, labels: Any = None) -> AbstractPosterior:
+def infer(
+    model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any = None
+) -> AbstractPosterior:
     """The posterior p(z|x), by the algorithm that ``print(model)`` names.
 
     Args:
@@ -79,6 +115,7 @@ def infer(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Abstract
             ``[T, D]``, a list of such tables, or an array ``[N, T, D]``.
         labels: known states, ``[N]`` (or one for one datum); -1 is unknown. For a sequence there is
             one for each step.
+        given: covariates of x, for a model that uses some: as many rows as x has.
 
     Returns:
         A posterior with ``moments``, ``mode()``, ``log_evidence``, ``exactness`` and ``method``.
@@ -86,24 +123,35 @@ def infer(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Abstract
         batches, in order, with a posterior for each: no more than one batch is in memory. For a
         list of sequences a list of posteriors.
     """
-    return _answer(model, x, whole, labels)
+    return _answer(model, _with(model, x, given, "x"), whole, labels)
 
 
-def map_estimate(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Any:
+def map_estimate(
+    model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any = None
+) -> Any:
     """The most probable z given x, which is also the mode of the joint density.
 
     Args and shapes are those of ``infer``.
     """
-    return _answer(model, x, mode, labels)
+    return _answer(model, _with(model, x, given, "x"), mode, labels)
 
 
-def score(model: LatentVariableModel, x: Any, *, labels: Any = None) -> Any:
+def score(model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any = None) -> Any:
     """The log evidence log p(x): of one datum a number, of a table an array ``[N]``.
 
     With ``labels`` it is log p(x, label). A row without any observed entry has 0. Args are those of
     ``infer``; of a stream it is an iterator over the arrays of its batches.
     """
-    return _answer(model, x, log_evidence, labels)
+    return _answer(model, _with(model, x, given, "x"), log_evidence, labels)
+
+
+def _with(model: Any, x: Any, given: Any, argument: str) -> Any:
+    """The data with covariates behind their columns, if the model uses any."""
+    if count := inputs(model.likelihood):
+        return x if is_traced(model, x) else joined(x, given, count, argument)
+    if given is not None:
+        raise ValueError("given should be None: no part of this model uses covariates.")
+    return x
 
 
 def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
@@ -164,7 +212,7 @@ def fit(
         weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one.
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of
             arrays.
-        given: covariates; no part of this version uses any.
+        given: covariates, for a model that uses some: as many rows as the data have, none missing.
         learner: how to fit, and to what: ``EM()``, or ``Gradient()`` where EM crawls.
         fixed: names of parameters that keep the values they were given, such as
             ``["prior.transitions"]``; or a mapping from names to masks of the entries that do.
@@ -179,8 +227,6 @@ def fit(
         ValueError: if an argument does not fit; the message names it.
         FitInterrupted: at Ctrl-C; its ``fit`` holds the last completed iteration.
     """
-    if given is not None:
-        raise ValueError("given should be None: no part of this model uses covariates.")
     if not isinstance(model.likelihood, AbstractLearnableLikelihood):
         raise TypeError(
             f"model should have a likelihood that EM can learn, but has {model.likelihood!r}."
@@ -192,6 +238,7 @@ def fit(
             "labels should be None, since this model has no states: use a Discrete or a Branching "
             "prior."
         )
+    data = _with(model, data, given, "data")
     if isinstance(data, ParquetRows):
         from latentia.learning.streaming import fit_stream
 
@@ -247,4 +294,6 @@ def _require_width(model: Any, values: np.ndarray, argument: str) -> None:
 
 def _matching(model: Any, values: np.ndarray) -> np.ndarray:
     """The data in the wider of their own and the model's precision."""
-    return values.astype(np.result_type(values, *jax.tree.leaves(model)), copy=False)
+    return values.astype(
+        np.result_type(values, *(leaf.dtype for leaf in jax.tree.leaves(model))), copy=False
+    )

@@ -14,4 +14,5 @@ from .interface import Limits as Limits
 from .mixture import Mixture as Mixture
 from .poisson import Poisson as Poisson
 from .product import Product as Product
+from .regression import GaussianRegression as GaussianRegression
 from .student_t import StudentT as StudentT

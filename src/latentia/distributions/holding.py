@@ -8,6 +8,7 @@ variance about a mean that is fixed, say.
 from functools import singledispatch
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from latentia.typing import Statistics
@@ -15,6 +16,7 @@ from latentia.typing import Statistics
 from .gaussian import Gaussian
 from .independent_gaussian import DiagonalGaussian, SphericalGaussian
 from .product import Product
+from .regression import GaussianRegression
 
 
 @singledispatch
@@ -36,6 +38,29 @@ def _about_the_mean(part: Any, statistics: Any, held: Any) -> Any:
 
 for _family in (Gaussian, DiagonalGaussian, SphericalGaussian):
     hold.register(_family, _about_the_mean)
+
+
+@hold.register
+def _(part: GaussianRegression, statistics: Any, held: Any) -> Any:
+    fixed = jnp.concatenate([held.coefficients, held.intercept[..., None]], axis=-1)
+    return without_equations(statistics, fixed)
+
+
+def without_equations(statistics: Any, fixed: jax.Array) -> Any:
+    """A regression in which some coefficients do not change: their equations are taken out.
+
+    Args:
+        statistics: with ``cross [..., Q]`` and ``design [..., Q, Q]``.
+        fixed: ``[..., Q]``, which of the coefficients.
+    """
+    free = ~fixed
+    columns = (*fixed.shape[:-1], *statistics.design.shape[-2:])
+    design = jnp.broadcast_to(statistics.design, columns)
+    both = free[..., :, None] & free[..., None, :]
+    eye = jnp.eye(fixed.shape[-1], dtype=design.dtype)
+    return statistics._replace(
+        cross=jnp.where(free, statistics.cross, 0.0), design=jnp.where(both, design, eye)
+    )
 
 
 @hold.register

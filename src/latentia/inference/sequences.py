@@ -36,7 +36,7 @@ def answer_sequences(model: Any, x: Any, ask: Ask, labels: Any) -> Any:
     data = read_sequences(x, argument="x")
     require_columns(model, data, "x")
     codes = read_step_labels(labels, data.lengths, model.likelihood.states)
-    wide = np.result_type(data.values, *jax.tree.leaves(model))
+    wide = np.result_type(data.values, *(leaf.dtype for leaf in jax.tree.leaves(model)))
     data = data._replace(values=data.values.astype(wide, copy=False))
     with precision_of(model, data.values):
         answers = for_sequences(model, data, ask, codes)

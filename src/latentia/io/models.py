@@ -46,6 +46,7 @@ PARTS: dict[str, type] = {
     "StudentT": distributions.StudentT,
     "DiagonalStudentT": distributions.DiagonalStudentT,
     "Mixture": distributions.Mixture,
+    "GaussianRegression": distributions.GaussianRegression,
 }
 NAMES = {cls: name for name, cls in PARTS.items()}
 

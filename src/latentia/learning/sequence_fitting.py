@@ -40,7 +40,7 @@ def fit_any_sequences(
     weight = read_weights(weights, len(read.lengths))
     codes = read_step_labels(labels, read.lengths, model.likelihood.states)
     with precision_of(model, read.values):
-        wide = np.result_type(read.values, *jax.tree.leaves(model))
+        wide = np.result_type(read.values, *(leaf.dtype for leaf in jax.tree.leaves(model)))
         read = read._replace(values=read.values.astype(wide, copy=False))
         weight = np.ones(len(read.lengths)) if weight is None else weight
         found = fit_sequences(model, read, weight, codes, learner, seed)

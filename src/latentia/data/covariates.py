@@ -1,0 +1,68 @@
+"""Covariates beside data: the columns that are given stand behind those that are described."""
+
+from typing import Any
+
+import numpy as np
+
+from .sequences import Sequences
+from .table import read_table
+
+
+def joined(data: Any, given: Any, count: int, argument: str) -> Any:
+    """Data with covariates behind their columns.
+
+    Args:
+        data: a datum ``[D]``, a table ``[N, D]``, a list of tables, an array ``[N, T, D]``, or
+            ``Sequences``.
+        given: the covariates, of the same make, with P columns.
+        count: P, as the model has it.
+        argument: what the error messages call ``data``.
+
+    Returns:
+        The same with D + P columns, as arrays.
+
+    Raises:
+        ValueError: if the covariates do not fit the data or the model, or one is missing.
+    """
+    if given is None:
+        raise ValueError(
+            f"given should hold the {count} covariates that the model uses, but is None: pass "
+            f"given=u with a row for each row of {argument}."
+        )
+    if isinstance(data, Sequences):
+        inputs = given.values if isinstance(given, Sequences) else given
+        return data._replace(values=_beside(data.values, inputs, count, argument))
+    many = isinstance(data, list | tuple) or np.ndim(data) == 3
+    if many:
+        if len(given) != len(data):
+            raise ValueError(
+                f"given should have a table for each of the {len(data)} sequences, but has "
+                f"{len(given)}."
+            )
+        pairs = zip(data, given, strict=True)
+        tables = [_beside(one, inputs, count, argument) for one, inputs in pairs]
+        return tables if isinstance(data, list | tuple) else np.stack(tables)
+    if not hasattr(data, "columns") and np.ndim(data) == 1:
+        one = np.asarray(data)[None]
+        return _beside(one, np.asarray(given)[None], count, argument)[0]
+    return _beside(data, given, count, argument)
+
+
+def _beside(data: Any, given: Any, count: int, argument: str) -> np.ndarray:
+    values = read_table(data, argument=argument).values
+    inputs = read_table(given, argument="given").values
+    if inputs.shape != (len(values), count):
+        raise ValueError(
+            f"given should have the shape ({len(values)}, {count}), a row for each row of "
+            f"{argument} and a column for each covariate, but has {inputs.shape}."
+        )
+    # A row of which nothing is observed says nothing, whatever its covariates.
+    empty = np.isnan(values).all(axis=1)
+    lacking = np.isnan(inputs).any(axis=1) & ~empty
+    if lacking.any():
+        raise ValueError(
+            f"given should have no missing values, but row {int(np.argmax(lacking))} has one: the "
+            "model does not describe covariates, so they cannot be integrated out; fill them in, "
+            "or leave the row out."
+        )
+    return np.concatenate([values, np.where(empty[:, None], np.nan, inputs)], axis=1)

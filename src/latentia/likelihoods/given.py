@@ -1,0 +1,34 @@
+"""Covariates of likelihoods; see ``distributions.given``."""
+
+from typing import Any
+
+import jax
+
+from latentia.distributions.given import at, inputs
+from latentia.typing import Key
+
+from .per_step import PerStep
+from .switch import Switch
+
+
+@inputs.register
+def _(part: Switch) -> int:
+    return inputs(part.parts)
+
+
+@inputs.register
+def _(part: PerStep) -> int:
+    return inputs(part.emission)
+
+
+@at.register
+def _(part: Switch, given: jax.Array) -> Switch:
+    return Switch(jax.vmap(lambda one: at(one, given))(part.parts))
+
+
+def sample_given(likelihood: Any, key: Key, z: Any, given: jax.Array) -> jax.Array:
+    """Draw x for a z and covariates: ``[P]``, or ``[T, P]`` for a sequence."""
+    if given.ndim == 1:
+        return at(likelihood, given).sample(key, z)
+    keys = jax.random.split(key, given.shape[0])
+    return jax.vmap(lambda k, one, u: at(likelihood.emission, u).sample(k, one))(keys, z, given)
