@@ -26,8 +26,10 @@ from latentia import (
     PerStep,
     Poisson,
     Product,
+    Scaled,
     SphericalGaussian,
     StudentT,
+    StudentTLatent,
     Switch,
 )
 
@@ -117,6 +119,11 @@ def traits(response, loadings=None, **options):
     return LatentVariableModel(GaussianLatent(dim=latent), likelihood)
 
 
+STRONG_ANALYSERS = [
+    LinearGaussian(np.array([[0.9], [0.8], [-0.9], [0.8]]), np.zeros(4), NOISE[:4]),
+    LinearGaussian(np.array([[0.7], [-0.9], [0.9], [0.8]]), 3 * BIAS[:4], NOISE[:4]),
+]
+
 MODELS = {
     "gaussian mixture": mixture([Gaussian(c, s) for c, s in zip(CENTRES, SHAPES, strict=True)]),
     "tied gaussian mixture": mixture([Gaussian(c, SHAPES[0], tied=True) for c in CENTRES]),
@@ -159,6 +166,13 @@ MODELS = {
         np.array([0.6, 0.4]),
     ),
     "factor analysis": LatentVariableModel(GaussianLatent(dim=2), factors(isotropic=False)),
+    "student t factor analysis": LatentVariableModel(
+        StudentTLatent(1, 3.0), Scaled(factors(isotropic=False, latent=1, columns=4))
+    ),
+    "mixture of student t factor analysers": LatentVariableModel(
+        Branching(Discrete(np.array([0.6, 0.4])), StudentTLatent(1, fixed_df=4.0)),
+        Switch([Scaled(part) for part in STRONG_ANALYSERS]),
+    ),
     "probabilistic pca": LatentVariableModel(GaussianLatent(dim=2), factors(isotropic=True)),
     "mixture of factor analysers": LatentVariableModel(
         Branching(Discrete(np.array([0.6, 0.4])), GaussianLatent(dim=1)), Switch(ANALYSERS)

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
     from .latents import MarkovChain as MarkovChain
+    from .latents import StudentTLatent as StudentTLatent
     from .latents import Topics as Topics
     from .learning import EM as EM
     from .learning import Fit as Fit
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from .likelihoods import LinearGaussian as LinearGaussian
     from .likelihoods import PartialCredit as PartialCredit
     from .likelihoods import PerStep as PerStep
+    from .likelihoods import Scaled as Scaled
     from .likelihoods import Switch as Switch
     from .likelihoods import WordCounts as WordCounts
     from .model import LatentVariableModel as LatentVariableModel
@@ -111,7 +113,9 @@ _WHERE = {
     "GaussianChain": "latentia.latents",
     "MarkovChain": "latentia.latents",
     "Topics": "latentia.latents",
+    "StudentTLatent": "latentia.latents",
     "Switch": "latentia.likelihoods",
+    "Scaled": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
     "PerStep": "latentia.likelihoods",
     "GeneralizedLinear": "latentia.likelihoods",

@@ -90,6 +90,22 @@ class AbstractSmoothPotential(AbstractPotential):
         return GaussianPotential(design, design @ centre + gap, value + 0.5 * gap @ gap)
 
 
+class ScaledPotential(AbstractPotential):
+    """Gaussian evidence about z = (vector, scale), whose noise is divided by the scale:
+    ``constant + observed / 2 * log scale - scale * |target - design vector|² / 2``."""
+
+    gaussian: GaussianPotential
+    observed: Scalar
+
+    def __call__(self, z: Any) -> Scalar:
+        vector, scale = z
+        gap = self.gaussian.target - self.gaussian.design @ vector
+        return self.gaussian.constant + 0.5 * (self.observed * jnp.log(scale) - scale * gap @ gap)
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.gaussian + other.gaussian, self.observed + other.observed)
+
+
 class BranchPotential(AbstractPotential):
     """Evidence about z = (k, inner): one potential for each branch, stacked, and K numbers."""
 

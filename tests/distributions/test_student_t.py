@@ -111,7 +111,7 @@ def test_gaussian_data_end_near_the_gaussian():
 def test_fixed_degrees_are_kept_and_are_no_parameter():
     x = load_faithful().data
     fit = fitted(StudentT(dim=2, fixed_df=4.0), x)
-    assert fit.model.likelihood.parts.fixed_df == 4.0
+    assert fit.model.likelihood.parts.fixed_df[0] == 4.0
     assert fit.model.likelihood.parts.df is None
     assert fit.degrees_of_freedom == 5
     assert fitted(StudentT(dim=2), x).log_likelihood >= fit.log_likelihood

@@ -107,10 +107,44 @@ def test_tied_variances_are_the_same_in_all_states():
         ({"fixed": ["likelihood.parts.rates"]}, "should have a value to keep"),
         ({"fixed": "prior.weights"}, "should be a list of names"),
         ({"fixed": {"prior.weights": np.ones(3, bool)}}, "in the shape"),
-        ({"tied": ["prior.weights"]}, "locations and priors cannot be tied"),
+        ({"tied": ["prior.weights"]}, "locations, degrees of freedom, priors"),
     ],
 )
 def test_names_that_do_not_fit_are_told(options, message):
     model = LatentVariableModel(Discrete(np.array([0.5, 0.5])), Switch(Poisson(dim=1), 2))
     with pytest.raises(ValueError, match=message):
         latentia.fit(model, np.arange(20.0)[:, None], **options)
+
+
+def test_a_student_t_about_a_location_and_with_degrees_that_are_fixed():
+    x = latentia.datasets.load_faithful().data
+    prior = latentia.Discrete([1.0])
+    start = latentia.StudentT(x[5], np.cov(x.T), np.array(4.0))
+    model = latentia.LatentVariableModel(prior, latentia.Switch(start, 1))
+    names = ["likelihood.parts.df", "likelihood.parts.location"]
+    held = latentia.fit(model, x, fixed=names, learner=latentia.EM(tol=1e-12, start="given"))
+    part = held.model.likelihood.parts
+    np.testing.assert_array_equal(part.location[0], x[5])
+    assert part.df[0] == 4.0
+    assert held.degrees_of_freedom == 3
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        scatter = part.scatter[0] * (1 + 0.02 * rng.normal())
+        other = latentia.Switch([latentia.StudentT(x[5], scatter, np.array(4.0))])
+        value = latentia.score(latentia.LatentVariableModel(prior, other), x).sum()
+        assert value <= held.log_likelihood
+
+
+def test_what_is_no_average_within_a_state_cannot_be_tied():
+    mixture = latentia.Mixture(2, latentia.DiagonalGaussian(dim=2))
+    model = latentia.LatentVariableModel(latentia.Discrete(2), latentia.Switch(mixture, 2))
+    student = latentia.LatentVariableModel(
+        latentia.Discrete(2), latentia.Switch(latentia.StudentT(dim=2), 2)
+    )
+    x = np.random.default_rng(0).normal(size=(20, 2))
+    for one, name in (
+        (model, "likelihood.parts.parts.variances"),
+        (student, "likelihood.parts.df"),
+    ):
+        with pytest.raises(ValueError, match=f"names {name}: locations, degrees of freedom"):
+            latentia.fit(one, x, tied=[name])

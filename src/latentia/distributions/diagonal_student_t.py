@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from latentia.constraints import positive
+from latentia.constraints import fixed, positive
 from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 
 from . import scale_terms as scales
@@ -49,7 +49,7 @@ class DiagonalStudentT(AbstractFamily):
     location: jax.Array
     scatters: jax.Array = eqx.field(metadata=positive)
     df: jax.Array | None = eqx.field(metadata=scales.degrees_of_freedom)
-    fixed_df: float | None = eqx.field(static=True)
+    fixed_df: jax.Array | None = eqx.field(metadata=fixed)
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class DiagonalStudentT(AbstractFamily):
         df: Any = None,
         *,
         dim: int | None = None,
-        fixed_df: float | None = None,
+        fixed_df: Any = None,
     ) -> None:
         if location is None or scatters is None:
             size = need_dim(dim, "DiagonalStudentT")
@@ -67,11 +67,8 @@ class DiagonalStudentT(AbstractFamily):
         self.location = as_parameter(location, "location")
         self.scatters = as_parameter(scatters, "scatters")
         shape = self.location.shape
-        self.df = scales.df_parameter(df, fixed_df, shape[:-1], "DiagonalStudentT")
-        self.fixed_df = fixed_df
+        self.df, self.fixed_df = scales.df_parameters(df, fixed_df, shape[:-1], "DiagonalStudentT")
         need_shapes("DiagonalStudentT", scatters=(self.scatters.shape, shape))
-        if self.df is not None:
-            need_shapes("DiagonalStudentT", df=(self.df.shape, shape[:-1]))
 
     @property
     def dim(self) -> int:
@@ -80,7 +77,7 @@ class DiagonalStudentT(AbstractFamily):
     @property
     def degrees(self) -> jax.Array:
         """The degrees of freedom, learned or fixed."""
-        return scales.degrees(self.df, self.fixed_df, self.location)
+        return jnp.asarray(self.fixed_df if self.df is None else self.df)
 
     def _like(self, location: jax.Array, scatters: jax.Array, df: jax.Array | None) -> Self:
         return type(self)(location, scatters, df, fixed_df=self.fixed_df)

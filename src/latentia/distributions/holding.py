@@ -13,10 +13,13 @@ import jax.numpy as jnp
 
 from latentia.typing import Statistics
 
+from .diagonal_student_t import DiagonalStudentT
 from .gaussian import Gaussian
 from .independent_gaussian import DiagonalGaussian, SphericalGaussian
+from .mixture import Mixture
 from .product import Product
 from .regression import GaussianRegression
+from .student_t import StudentT
 
 
 @singledispatch
@@ -67,3 +70,16 @@ def without_equations(statistics: Any, fixed: jax.Array) -> Any:
 def _(part: Product, statistics: Any, held: Any) -> Any:
     triples = zip(part.parts, statistics, held.parts, strict=True)
     return tuple(hold(*triple) for triple in triples)
+
+
+def _about_the_location(part: Any, statistics: Any, held: Any) -> Any:
+    return statistics._replace(first=jnp.where(held.location, 0.0, statistics.first))
+
+
+for _family in (StudentT, DiagonalStudentT):
+    hold.register(_family, _about_the_location)
+
+
+@hold.register
+def _(part: Mixture, statistics: Any, held: Any) -> Any:
+    return statistics._replace(parts=jax.vmap(hold)(part.parts, statistics.parts, held.parts))

@@ -19,7 +19,7 @@ import numpy as np
 from latentia.constraints import between
 from latentia.numerics import LOG_2PI
 
-from .parameters import as_parameter
+from .parameters import as_parameter, need_shapes
 
 # From heavier tails than Cauchy's to as good as a Gaussian. Below, the likelihood of few data has
 # poles (Fernandez and Steel 1999); above, it is flat.
@@ -42,6 +42,13 @@ def stirling_remainder(y: jax.Array) -> jax.Array:
     for term in (-1 / 1680, 1 / 1260, -1 / 360, 1 / 12):
         series = series * square + term
     return raised + series * inverse
+
+
+def scale_log_prob(df: jax.Array, scale: jax.Array) -> jax.Array:
+    """The log density of a scale."""
+    y, log_scale = 0.5 * df, jnp.log(scale)
+    top = 0.5 * (jnp.log(y) - LOG_2PI) - stirling_remainder(y)
+    return top - log_scale - y * (scale - 1 - log_scale)
 
 
 def log_minus_digamma(y: jax.Array) -> jax.Array:
@@ -98,13 +105,6 @@ def sample(key: Any, df: jax.Array) -> jax.Array:
     return jax.random.gamma(key, 0.5 * df, dtype=df.dtype) / (0.5 * df)
 
 
-def degrees(df: Any, fixed_df: Any, location: jax.Array) -> jax.Array:
-    """The degrees of freedom of a distribution with this ``location [..., D]``."""
-    if df is None:
-        return jnp.full(location.shape[:-1], fixed_df, location.dtype)
-    return jnp.asarray(df)
-
-
 def first_df(df: Any) -> Any:
     """Where the search for df starts; None if there is none."""
     return None if df is None else jnp.full(jnp.shape(df), DF_START, jnp.result_type(df))
@@ -129,29 +129,26 @@ def best_df(surprise: jax.Array) -> jax.Array:
     return jnp.clip(2 * jax.lax.fori_loop(0, 4, newton, start), LOWEST_DF, HIGHEST_DF)
 
 
-def df_parameter(df: Any, fixed_df: float | None, shape: tuple[int, ...], family: str) -> Any:
-    """The parameter df ``[*shape]``: given, not set yet (NaN), or None if it is fixed.
+def df_parameters(df: Any, fixed_df: Any, shape: tuple[int, ...], owner: str) -> tuple[Any, Any]:
+    """The parameters df and fixed_df, ``[*shape]``, of which one is None.
 
     Raises:
         ValueError: if both are given, or a number lies outside the range allowed.
     """
     if df is not None and fixed_df is not None:
         raise ValueError(
-            f"df of {family} should be given as df, to be learned, or as fixed_df, to be kept, but "
+            f"df of {owner} should be given as df, to be learned, or as fixed_df, to be kept, but "
             "not as both."
         )
-    if fixed_df is not None:
-        if not LOWEST_DF <= fixed_df <= HIGHEST_DF:
-            raise ValueError(_out_of_range("fixed_df", fixed_df))
-        return None
-    df = as_parameter(np.full(shape, np.nan) if df is None else df, "df")
-    if not isinstance(df, jax.Array) and ((df < LOWEST_DF) | (df > HIGHEST_DF)).any():
-        raise ValueError(_out_of_range("df", df))
-    return df
-
-
-def _out_of_range(name: str, value: Any) -> str:
-    return (
-        f"{name} should be from {LOWEST_DF:g} to {HIGHEST_DF:g}, but is {value}: above, use a "
-        "Gaussian."
-    )
+    name = "df" if fixed_df is None else "fixed_df"
+    given = df if fixed_df is None else fixed_df
+    value = as_parameter(np.nan if given is None else given, name)
+    if not isinstance(value, jax.Array):
+        value = np.broadcast_to(value, shape).copy() if np.ndim(value) == 0 else value
+        if ((value < LOWEST_DF) | (value > HIGHEST_DF)).any():
+            raise ValueError(
+                f"{name} should be from {LOWEST_DF:g} to {HIGHEST_DF:g}, but is {value}: above, "
+                "use a Gaussian."
+            )
+    need_shapes(owner, **{name: (value.shape, shape)})
+    return (value, None) if fixed_df is None else (None, value)

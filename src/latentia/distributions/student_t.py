@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from latentia.constraints import covariance as covariance_constraint
+from latentia.constraints import fixed
 from latentia.numerics import factor_inverse, square_root
 from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 
@@ -52,7 +53,7 @@ class StudentT(AbstractFamily):
     location: jax.Array
     scatter: jax.Array = eqx.field(metadata=covariance_constraint)
     df: jax.Array | None = eqx.field(metadata=scales.degrees_of_freedom)
-    fixed_df: float | None = eqx.field(static=True)
+    fixed_df: jax.Array | None = eqx.field(metadata=fixed)
 
     def __init__(
         self,
@@ -61,7 +62,7 @@ class StudentT(AbstractFamily):
         df: Any = None,
         *,
         dim: int | None = None,
-        fixed_df: float | None = None,
+        fixed_df: Any = None,
     ) -> None:
         if location is None or scatter is None:
             size = need_dim(dim, "StudentT")
@@ -70,11 +71,8 @@ class StudentT(AbstractFamily):
         self.location = as_parameter(location, "location")
         self.scatter = as_parameter(scatter, "scatter")
         shape = self.location.shape
-        self.df = scales.df_parameter(df, fixed_df, shape[:-1], "StudentT")
-        self.fixed_df = fixed_df
+        self.df, self.fixed_df = scales.df_parameters(df, fixed_df, shape[:-1], "StudentT")
         need_shapes("StudentT", scatter=(self.scatter.shape, (*shape, *shape[-1:])))
-        if self.df is not None:
-            need_shapes("StudentT", df=(self.df.shape, shape[:-1]))
 
     @property
     def dim(self) -> int:
@@ -83,7 +81,7 @@ class StudentT(AbstractFamily):
     @property
     def degrees(self) -> jax.Array:
         """The degrees of freedom, learned or fixed."""
-        return scales.degrees(self.df, self.fixed_df, self.location)
+        return jnp.asarray(self.fixed_df if self.df is None else self.df)
 
     def _like(self, location: jax.Array, scatter: jax.Array, df: jax.Array | None) -> Self:
         return type(self)(location, scatter, df, fixed_df=self.fixed_df)

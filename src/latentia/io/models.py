@@ -25,6 +25,8 @@ PARTS: dict[str, type] = {
     "Branching": Branching,
     "MarkovChain": MarkovChain,
     "GaussianChain": latents.GaussianChain,
+    "StudentTLatent": latents.StudentTLatent,
+    "Scaled": likelihoods.Scaled,
     "Switch": likelihoods.Switch,
     "LinearGaussian": likelihoods.LinearGaussian,
     "PerStep": likelihoods.PerStep,

@@ -18,5 +18,6 @@ from .interface import AbstractPrior as AbstractPrior
 from .interface import AbstractSequencePosterior as AbstractSequencePosterior
 from .markov_chain import MarkovChain as MarkovChain
 from .markov_posterior import MarkovPosterior as MarkovPosterior
+from .student_t import StudentTLatent as StudentTLatent
 from .topics import Topics as Topics
 from .topics import TopicsPosterior as TopicsPosterior

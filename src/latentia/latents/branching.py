@@ -149,7 +149,10 @@ class Branching(AbstractLabelledPrior):
         return self.choice.expected_log_prob(other.choice) + other.choice.weights @ inner
 
     def begin(self, assignment: jax.Array, weight: Weights) -> Self:
-        return type(self)(self.choice.begin(assignment, weight), self.branches, stacked=True)
+        branches = jax.vmap(lambda prior, share: prior.begin(share[:, None], weight))(
+            self.branches, assignment.T
+        )
+        return type(self)(self.choice.begin(assignment, weight), branches, stacked=True)
 
     def reorder(self, order: jax.Array) -> Self:
         branches = jax.tree.map(lambda leaf: leaf[order], self.branches)

@@ -57,7 +57,7 @@ class GaussianPosterior(AbstractPosterior):
         return self.mean + self.root @ jax.random.normal(key, self.mean.shape, self.mean.dtype)
 
     def log_prob(self, z: LatentVector) -> Scalar:
-        return _log_density(z - self.mean, self.root)
+        return log_density(z - self.mean, self.root)
 
 
 class GaussianLatent(AbstractConjugatePrior):
@@ -108,7 +108,7 @@ class GaussianLatent(AbstractConjugatePrior):
         return self.mean + square_root(self.covariance) @ noise
 
     def log_prob(self, z: LatentVector) -> Scalar:
-        return _log_density(z - self.mean, jnp.linalg.cholesky(self.covariance))
+        return log_density(z - self.mean, jnp.linalg.cholesky(self.covariance))
 
     def accepts(self, potential: AbstractPotential) -> bool:
         return (
@@ -122,15 +122,8 @@ class GaussianLatent(AbstractConjugatePrior):
         root = square_root(self.covariance)
         design = potential.design @ root
         target = potential.target - potential.design @ self.mean
-        size = self.dim
-        orthogonal, upper = jnp.linalg.qr(
-            jnp.concatenate([design, jnp.eye(size, dtype=design.dtype)])
-        )
-        inverse = jax.scipy.linalg.solve_triangular(upper, jnp.eye(size, dtype=design.dtype))
-        best = inverse @ (orthogonal[:-size].T @ target)
-        gap = target - design @ best
-        log_det = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(upper))))
-        log_evidence = potential.constant - 0.5 * (gap @ gap + best @ best) - log_det
+        best, inverse, square, log_det = least_squares(design, target)
+        log_evidence = potential.constant - 0.5 * square - log_det
         return GaussianPosterior(self.mean + root @ best, root @ inverse, log_evidence)
 
     def uninformed(self, moments: GaussianMoments) -> jax.Array:
@@ -165,7 +158,31 @@ class GaussianLatent(AbstractConjugatePrior):
         return f"GaussianLatent: a Gaussian vector in {self.dim} dimension{plural}"
 
 
-def _log_density(gap: jax.Array, root: jax.Array) -> jax.Array:
+class LeastSquares(NamedTuple):
+    """A standard normal vector given an observation of it: Gaussian with ``mean [L]`` and
+    covariance ``root @ root.T``; ``square ()`` is ``|target - design mean|² + |mean|²``, and
+    ``log_det ()`` minus the log determinant of the root."""
+
+    mean: jax.Array
+    root: jax.Array
+    square: jax.Array
+    log_det: jax.Array
+
+
+def least_squares(design: jax.Array, target: jax.Array) -> LeastSquares:
+    """The posterior of a standard normal vector, of which ``design [R, L]`` times it was observed
+    as ``target [R]`` with standard normal noise."""
+    eye = jnp.eye(design.shape[-1], dtype=design.dtype)
+    orthogonal, upper = jnp.linalg.qr(jnp.concatenate([design, eye]))
+    inverse = jax.scipy.linalg.solve_triangular(upper, eye)
+    mean = inverse @ (orthogonal[: target.size].T @ target)
+    gap = target - design @ mean
+    log_det = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(upper))))
+    return LeastSquares(mean, inverse, gap @ gap + mean @ mean, log_det)
+
+
+def log_density(gap: jax.Array, root: jax.Array) -> jax.Array:
+    """Of a Gaussian with covariance ``root @ root.T``, ``gap [L]`` from its mean."""
     # A QR factor, since a root of a covariance need not be triangular.
     lower = jnp.linalg.qr(root.T, mode="r").T
     whitened = jax.scipy.linalg.solve_triangular(lower, gap, lower=True)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.constraints import Covariance, Real, Simplex, constrained_leaves
+from latentia.constraints import Between, Covariance, Real, Simplex, constrained_leaves
 from latentia.distributions.holding import hold
 
 # What likelihoods do is registered there.
@@ -73,13 +73,21 @@ def tied_flags(model: Any, tied: Sequence[str]) -> Any:
     kinds = {name: kind for name, (kind, _) in zip(known, constrained_leaves(model), strict=True)}
     for name in _listed(tied, "tied"):
         _find(known, name, "tied")
-        if ".parts." not in name or isinstance(kinds[name], Real | None):
+        averages = not isinstance(kinds[name], Real | Between | None)
+        if ".parts." not in name or not averages or _in_mixture(known, name):
             raise ValueError(
                 f"tied should name parameters of the parts of a Switch that are variances, rates "
-                f"or probabilities, but names {name}: locations and priors cannot be tied."
+                f"or probabilities, but names {name}: locations, degrees of freedom, priors and "
+                "the parts of a Mixture cannot be tied."
             )
     flags = [name in tied for name in known]
     return jax.tree.unflatten(jax.tree.structure(model), flags)
+
+
+def _in_mixture(known: dict[str, Any], name: str) -> bool:
+    pieces = name.split(".parts")
+    owners = [".parts".join(pieces[:i]) for i in range(2, len(pieces))]
+    return any(f"{owner}.weights" in known for owner in owners)
 
 
 def held_totals(likelihood: Any, totals: Any, held: Any) -> Any:
@@ -165,7 +173,9 @@ def _require_whole(model: Any, held: Any) -> None:
         means[name] = mask
         if isinstance(kind, Covariance):
             each = mask.reshape(*mask.shape[:-2], -1)
-            mean = means.get(name.rsplit(".", 1)[0] + ".mean", each[..., :1])
+            owner = name.rsplit(".", 1)[0]
+            location = means.get(f"{owner}.location", each[..., :1])
+            mean = means.get(f"{owner}.mean", location)
             if (each.any(-1) != each.all(-1)).any() or (mean.any(-1) != mean.all(-1)).any():
                 raise ValueError(
                     f"fixed should name the whole of a covariance, and of the mean beside it, but "

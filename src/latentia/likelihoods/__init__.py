@@ -12,5 +12,6 @@ from .responses import CountResponse as CountResponse
 from .responses import GradedResponse as GradedResponse
 from .responses import GuessedResponse as GuessedResponse
 from .responses import PartialCredit as PartialCredit
+from .scaled import Scaled as Scaled
 from .switch import Switch as Switch
 from .words import WordCounts as WordCounts

@@ -9,6 +9,7 @@ from latentia.distributions.holding import hold, without_equations
 
 from .linear_gaussian import LinearGaussian
 from .per_step import PerStep
+from .scaled import Scaled
 from .switch import Switch
 
 
@@ -20,6 +21,11 @@ def _(part: Switch, statistics: Any, held: Any) -> Any:
 @hold.register
 def _(part: PerStep, statistics: Any, held: Any) -> Any:
     return hold(part.emission, statistics, held.emission)
+
+
+@hold.register
+def _(part: Scaled, statistics: Any, held: Any) -> Any:
+    return hold(part.inner, statistics, held.inner)
 
 
 @hold.register

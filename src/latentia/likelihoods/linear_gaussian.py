@@ -111,7 +111,7 @@ class LinearGaussian(AbstractLearnableLikelihood):
         return _observe(self, x)
 
     def prepare(self, form: Form) -> Prepared:
-        return _Incomplete(self) if form is Form.MISSING else _Complete(self, *_reduce(self))
+        return _Incomplete(self) if form is Form.MISSING else _Complete(self, *reduced(self))
 
     def safe_products(self, radius: Scalar, missing: bool) -> jax.Array:
         return jnp.array(False)
@@ -278,7 +278,8 @@ def _observe(likelihood: LinearGaussian, x: Datum) -> GaussianPotential:
     return GaussianPotential(likelihood.loadings * scale[:, None], target, jnp.sum(log_scale))
 
 
-def _reduce(likelihood: LinearGaussian) -> tuple[jax.Array, jax.Array]:
+def reduced(likelihood: LinearGaussian) -> tuple[jax.Array, jax.Array]:
+    """The whitened design as an orthogonal matrix ``[D, L]`` times what is left, ``[L, L]``."""
     design = likelihood.loadings / jnp.sqrt(likelihood.noise)[:, None]
     if likelihood.dim <= likelihood.latent_dim:
         return jnp.eye(likelihood.dim, dtype=design.dtype), design

@@ -9,6 +9,13 @@ from latentia.numerics import solve_positive
 from latentia.typing import Key, Rows, Weights
 
 
+class VectorMoments(NamedTuple):
+    """``mean [L]`` and ``covariance [L, L]`` of a latent vector, for all that the totals need."""
+
+    mean: jax.Array
+    covariance: jax.Array
+
+
 class RegressionTotals(NamedTuple):
     """Totals of the regression of what is left of x, given the parameters, on (z, 1).
 

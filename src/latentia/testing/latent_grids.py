@@ -6,7 +6,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.latents import Branching, Discrete, GaussianChain, GaussianLatent, MarkovChain
+from latentia.latents import (
+    Branching,
+    Discrete,
+    GaussianChain,
+    GaussianLatent,
+    MarkovChain,
+    StudentTLatent,
+)
+from latentia.latents.student_t import ScaledVector
 
 
 class LatentGrid(NamedTuple):
@@ -20,8 +28,9 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
     """Every state, and a trapezoid rule for every Gaussian dimension.
 
     Args:
-        prior: a ``Discrete``, ``GaussianLatent`` or ``Branching`` prior, or a ``MarkovChain`` or a
-            ``GaussianChain`` of few steps. For another structure, give a law the grid itself.
+        prior: a ``Discrete``, ``GaussianLatent``, ``StudentTLatent`` or ``Branching`` prior, or a
+            ``MarkovChain`` or a ``GaussianChain`` of few steps. For another structure, give a law
+            the grid itself.
         fineness: points for each Gaussian dimension, over 16 standard deviations.
     """
     if isinstance(prior, Discrete):
@@ -29,19 +38,21 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
     if isinstance(prior, MarkovChain):
         paths = _paths(prior.states, prior.length)
         return LatentGrid(paths, np.zeros(len(paths)))
-    if isinstance(prior, GaussianLatent):
-        return _gaussian(prior, fineness)
     if isinstance(prior, GaussianChain):
         grid = _gaussian(_all_steps(prior), fineness)
         return grid._replace(z=grid.z.reshape(-1, prior.length, prior.dim))
     if isinstance(prior, Branching):
         each = [
-            _gaussian(jax.tree.map(lambda leaf, k=k: leaf[k], prior.branches), fineness)
+            latent_grid(jax.tree.map(lambda leaf, k=k: leaf[k], prior.branches), fineness)
             for k in range(prior.states)
         ]
         codes = np.repeat(np.arange(prior.states), [len(g.log_weights) for g in each])
-        inner = np.concatenate([g.z for g in each])
+        inner = jax.tree.map(lambda *leaves: np.concatenate(leaves), *[g.z for g in each])
         return LatentGrid((codes, inner), np.concatenate([g.log_weights for g in each]))
+    if isinstance(prior, GaussianLatent):
+        return _gaussian(prior, fineness)
+    if isinstance(prior, StudentTLatent):
+        return _student_t(prior, fineness)
     raise TypeError(f"prior should be one that can be enumerated, but is {prior!r}: give a grid.")
 
 
@@ -78,6 +89,19 @@ def _gaussian(prior: Any, fineness: int) -> LatentGrid:
     return LatentGrid(points.astype(prior.mean.dtype), np.full(len(points), volume))
 
 
+def _student_t(prior: Any, fineness: int) -> LatentGrid:
+    """The logarithm of the scale, and the vector in units of what the scale makes its width."""
+    log_scale = np.arange(-18, 4, 0.25)
+    standard = _gaussian(GaussianLatent(prior.dim), fineness)
+    places, units = np.meshgrid(log_scale, np.arange(len(standard.z)), indexing="ij")
+    log_scale, units = places.ravel(), units.ravel()
+    vector = standard.z[units] * np.exp(-log_scale / 2)[:, None]
+    volume = standard.log_weights[units] + log_scale * (1 - prior.dim / 2) + np.log(0.25)
+    dtype = prior.degrees.dtype
+    scale: Any = np.exp(log_scale).astype(dtype)
+    return LatentGrid(ScaledVector(vector.astype(dtype), scale), volume)
+
+
 def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
     """Values of z and weights whose mean is that of the posterior, exact for quadratics of z.
 
@@ -96,6 +120,8 @@ def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
         arms = jnp.sqrt(1.0 * posterior.mean.size) * _joint_root(posterior)
         points = jnp.concatenate([posterior.mean + arms, posterior.mean - arms])
         return points, jnp.full(len(points), 1 / len(points), points.dtype)
+    if isinstance(prior, StudentTLatent):
+        return _scaled_cubature(prior, posterior)
     inner = [
         cubature(*(jax.tree.map(lambda leaf, k=k: leaf[k], part) for part in parts))
         for k in range(prior.states)
@@ -103,7 +129,8 @@ def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
     ]
     codes = jnp.repeat(jnp.arange(prior.states), len(inner[0][1]))
     shares = [posterior.probabilities[k] * weight for k, (_, weight) in enumerate(inner)]
-    return (codes, jnp.concatenate([z for z, _ in inner])), jnp.concatenate(shares)
+    values = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *[z for z, _ in inner])
+    return (codes, values), jnp.concatenate(shares)
 
 
 def _joint_root(posterior: Any) -> jax.Array:
@@ -121,3 +148,18 @@ def _joint_root(posterior: Any) -> jax.Array:
         here = (gain @ joint[t + 1]).at[:, t * size : (t + 1) * size].set(left)
         joint = joint.at[t].set(here)
     return jnp.moveaxis(joint, -1, 0)
+
+
+def _scaled_cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
+    """Two scales with the mean and the mean logarithm of the posterior, and the arms for each."""
+    mean, _, scale, surprise = posterior.moments
+    # E[log] is log(scale) - gap, so two equal shares lie at scale * (1 +- sqrt(1 - exp(-2 gap))).
+    gap = surprise - (scale - 1 - jnp.log(scale))
+    reach = jnp.sqrt(-jnp.expm1(-2 * gap))
+    found = scale * jnp.stack([1 + reach, 1 - reach])
+    arms = jnp.sqrt(1.0 * prior.dim) * posterior.root.T
+    arms = jnp.concatenate([arms, -arms])
+    vectors = mean + arms / jnp.sqrt(found)[:, None, None]
+    count = 2 * len(arms)
+    z = ScaledVector(vectors.reshape(count, -1), jnp.repeat(found, len(arms)))
+    return z, jnp.full(count, 1 / count, scale.dtype)
