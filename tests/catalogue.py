@@ -81,6 +81,7 @@ LATENT = {
 }
 """What has a latent variable of its own, beside the z of a model."""
 
+
 WEIGHTS = np.array([0.5, 0.3, 0.2])
 CENTRES = np.array([[0.0, 0.0], [4.0, 1.0], [-1.0, 4.0]])
 SHAPES = np.array([[[1.0, 0.5], [0.5, 0.8]], [[0.6, -0.2], [-0.2, 1.2]], [[1.5, 0.0], [0.0, 0.4]]])
@@ -232,4 +233,7 @@ LONG = (
     "graded response",
     "partial credit",
     "poisson factors in the plane",
+    "mixture of products",
+    "mixture of mixtures",
+    "mixture of student t factor analysers",
 )
