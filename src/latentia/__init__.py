@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     )
     from .estimators.poisson_hmm import PoissonHMM as PoissonHMM
     from .estimators.probabilistic_pca import ProbabilisticPCA as ProbabilisticPCA
+    from .estimators.student_t_mixture import StudentTMixture as StudentTMixture
     from .forecasting import Forecast as Forecast
     from .forecasting import forecast as forecast
     from .inference import Auto as Auto
@@ -145,6 +146,7 @@ _WHERE = {
     "GaussianMixture": "latentia.estimators.gaussian_mixture",
     "FactorAnalysis": "latentia.estimators.factor_analysis",
     "ProbabilisticPCA": "latentia.estimators.probabilistic_pca",
+    "StudentTMixture": "latentia.estimators.student_t_mixture",
     "MixtureOfFactorAnalyzers": "latentia.estimators.mixture_of_factor_analyzers",
     "ItemResponse": "latentia.estimators.item_response",
     "LatentClass": "latentia.estimators.latent_class",

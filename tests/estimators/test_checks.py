@@ -11,6 +11,7 @@ from latentia import (
     MixedMixture,
     MixtureOfFactorAnalyzers,
     ProbabilisticPCA,
+    StudentTMixture,
 )
 
 ESTIMATORS = [GaussianMixture()]
@@ -18,6 +19,7 @@ ESTIMATORS = [GaussianMixture()]
 OTHERS = [
     FactorAnalysis(),
     ProbabilisticPCA(),
+    StudentTMixture(),
     MixtureOfFactorAnalyzers(),
     # The checks score rows that they kept from `fit`, with levels that it never saw.
     LatentClass(unknown="missing"),

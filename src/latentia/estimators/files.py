@@ -29,6 +29,7 @@ from .mixed_mixture import MixedMixture
 from .mixture_of_factor_analyzers import MixtureOfFactorAnalyzers
 from .poisson_hmm import PoissonHMM
 from .probabilistic_pca import ProbabilisticPCA
+from .student_t_mixture import StudentTMixture
 
 # The names in files, which never change.
 ESTIMATORS: dict[str, type] = {
@@ -36,6 +37,7 @@ ESTIMATORS: dict[str, type] = {
     "FactorAnalysis": FactorAnalysis,
     "ProbabilisticPCA": ProbabilisticPCA,
     "MixtureOfFactorAnalyzers": MixtureOfFactorAnalyzers,
+    "StudentTMixture": StudentTMixture,
     "LatentClass": LatentClass,
     "LinearGaussianStateSpace": LinearGaussianStateSpace,
     "MixedMixture": MixedMixture,
