@@ -156,7 +156,7 @@ MODELS = {
         np.array([0.6, 0.4]),
     ),
     "student t mixture": mixture(
-        [StudentT(c, s, np.array(2.0)) for c, s in zip(CENTRES[:2], SHAPES[:2], strict=True)],
+        [StudentT(2 * c, s, np.array(2.0)) for c, s in zip(CENTRES[:2], SHAPES[:2], strict=True)],
         np.array([0.6, 0.4]),
     ),
     "mixture of mixtures": mixture(
