@@ -234,6 +234,4 @@ LONG = (
     "partial credit",
     "poisson factors in the plane",
     "mixture of products",
-    "mixture of mixtures",
-    "mixture of student t factor analysers",
 )
