@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import latentia as lt
 from latentia.data.documents import into_documents
 from latentia.learning.topic_inference import Explainer
-from latentia.learning.topic_learning import TopicMass
+from latentia.learning.topic_learning import BatchLearner, Progress, Rules, TopicMass
 
 TOPICS = np.repeat(np.eye(3), 4, axis=1) * 0.22 + 0.01
 
@@ -91,6 +91,23 @@ def test_the_objective_never_falls(learn):
     trace = np.array([*model.lower_bounds_, model.lower_bound_])
     assert (np.diff(trace) / np.abs(trace[1:])).min() >= -1e-9
     assert trace[-1] > trace[0] + 100
+
+
+def test_a_pass_that_would_end_lower_keeps_the_better_posteriors():
+    X = corpus(100, seed=3)
+    documents = into_documents(sp.csr_array(X))
+    mass = TopicMass(np.random.default_rng(0).gamma(1, 1, (3, 12)) + 0.1, 0.5)
+    learner = BatchLearner(documents, np.ones(100), Rules(1e-9, 500))
+    with jax.enable_x64(True):
+        thorough, _ = learner.explain(Progress(mass, np.full(3, 0.4)), 500)
+        # Two steps from even proportions do not get as far.
+        hasty, _ = learner.explain(Progress(mass, np.full(3, 0.4)), 2)
+        assert hasty.objective < thorough.objective - 1
+        kept, expected = learner.explain(thorough, 2)
+        assert kept.warm and kept.objective >= thorough.objective
+        np.testing.assert_allclose(expected.sum(axis=0), X.sum(axis=0))
+        onward, _ = learner.explain(learner.update(kept, expected), 2)
+    assert onward.warm and onward.objective > kept.objective
 
 
 def test_a_learned_prior_is_a_better_one():

@@ -21,6 +21,7 @@ MODELS = (
     "mixed-mixture",
     "hmm",
     "item-response",
+    "topics",
 )
 _RESPONSES = (
     "2pl", "rasch", "3pl", "graded", "partial-credit", "generalized-partial-credit",
@@ -32,7 +33,7 @@ _COVARIANCES = ("full", "tied", "diag", "spherical")
 @data_argument
 @click.option("--model", type=click.Choice(MODELS), default=MODELS[0], show_default=True)
 @click.option("--components", type=Numbers(), default="1:9", show_default=True,
-              help="Numbers of components (clusters, classes) to try.")  # fmt: skip
+              help="Numbers of components (clusters, classes, topics) to try.")  # fmt: skip
 @click.option("--factors", type=Numbers(), default=None,
               help="Numbers of factors to try, in factor models; by default 1:3, and 1 trait in "
               "item response.")  # fmt: skip
@@ -74,6 +75,7 @@ def fit(**options: Any) -> None:
       latentia fit data.csv --components 1:9 --covariance full,tied --out result
       latentia fit survey.csv --model latent-class --components 1:5 --weights count
       latentia fit series.csv --model hmm --emission poisson --components 1:4
+      latentia fit counts.csv --model topics --components 2:10 --criterion held_out
       latentia fit tests.parquet --model factor-analysis --factors 1:3 --ignore id
       latentia fit answers.csv --model item-response --response graded --factors 1
       cat data.csv | latentia fit - --components 3 --json
@@ -92,6 +94,8 @@ def fit(**options: Any) -> None:
 
 def fitted(table: Any, weights: Any, options: dict[str, Any]) -> tuple[Any, Any]:
     """The best estimator and the selection."""
+    if options["model"] == "topics":
+        return _fitted_topics(table, weights, options)
     from latentia.estimators.choosing import choose
 
     if options["model"] == "hmm":
@@ -104,6 +108,20 @@ def fitted(table: Any, weights: Any, options: dict[str, Any]) -> tuple[Any, Any]
         return choose(
             template, table, grid, criterion=options["criterion"], sample_weight=weights,
             watch=watch,
+        )  # fmt: skip
+
+
+def _fitted_topics(table: Any, weights: Any, options: dict[str, Any]) -> tuple[Any, Any]:
+    from latentia.estimators.latent_dirichlet_allocation import LatentDirichletAllocation
+    from latentia.estimators.topic_choosing import choose_topics
+
+    template = LatentDirichletAllocation(
+        random_state=options["seed"], max_iter=options["max_iter"], evaluate_every=5, perp_tol=0.01
+    )
+    with _progress() as watch:
+        return choose_topics(
+            template, table, options["components"], criterion=options["criterion"],
+            sample_weight=weights, watch=watch,
         )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ def draw(estimator: Any, selection: Any, table: Any, path: Callable[[str], str])
         GaussianMixture,
         ItemResponse,
         LatentClass,
+        LatentDirichletAllocation,
         ProbabilisticPCA,
         plots,
     )
@@ -38,6 +39,8 @@ def draw(estimator: Any, selection: Any, table: Any, path: Callable[[str], str])
     if isinstance(estimator, ItemResponse):
         _keep(plots.plot_item_curves(estimator), path("items.png"))
         _keep(plots.plot_information(estimator), path("information.png"))
+    if isinstance(estimator, LatentDirichletAllocation):
+        _keep(plots.plot_topics(estimator), path("topics.png"))
 
 
 def _keep(display: Any, path: str) -> None:

@@ -222,6 +222,10 @@ class LatentDirichletAllocation(ClassNamePrefixFeaturesOutMixin, TransformerMixi
     def _n_features_out(self) -> int:
         return len(self.components_)
 
+    def _read(self, X: Any, reset: bool) -> np.ndarray:
+        """The rows as the core model takes them: dense."""
+        return read_counts(self, X, reset=reset).toarray()
+
     def _publish(self) -> None:
         """Set the attributes that follow from others."""
         logs = self._topics().expected_log()
