@@ -27,6 +27,7 @@ from latentia import (
     Poisson,
     Product,
     Scaled,
+    SemiMarkovChain,
     SphericalGaussian,
     StudentT,
     StudentTLatent,
@@ -181,6 +182,15 @@ MODELS = {
     "gaussian hidden markov model": LatentVariableModel(
         MarkovChain(np.array([0.6, 0.4]), np.array([[0.7, 0.3], [0.2, 0.8]]), length=4),
         PerStep(Switch([Gaussian(c, s) for c, s in zip(CENTRES[:2], SHAPES[:2], strict=True)])),
+    ),
+    "semi-markov model": LatentVariableModel(
+        SemiMarkovChain(
+            np.array([0.7, 0.3]),
+            np.array([[0.0, 1.0], [1.0, 0.0]]),
+            np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]]),
+            length=4,
+        ),
+        PerStep(Switch([DiagonalGaussian(c, np.ones(2)) for c in CENTRES[:2]])),
     ),
     "stationary poisson hidden markov model": LatentVariableModel(
         MarkovChain(transitions=MOVES, stationary=True, length=3),

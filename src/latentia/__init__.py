@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
     from .latents import MarkovChain as MarkovChain
+    from .latents import SemiMarkovChain as SemiMarkovChain
     from .latents import StudentTLatent as StudentTLatent
     from .latents import Topics as Topics
     from .learning import EM as EM
@@ -113,6 +114,7 @@ _WHERE = {
     "Branching": "latentia.latents",
     "GaussianChain": "latentia.latents",
     "MarkovChain": "latentia.latents",
+    "SemiMarkovChain": "latentia.latents",
     "Topics": "latentia.latents",
     "StudentTLatent": "latentia.latents",
     "Switch": "latentia.likelihoods",

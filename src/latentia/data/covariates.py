@@ -57,7 +57,7 @@ def _beside(data: Any, given: Any, count: int, argument: str) -> np.ndarray:
             f"{argument} and a column for each covariate, but has {inputs.shape}."
         )
     # A row of which nothing is observed says nothing, whatever its covariates.
-    empty = np.isnan(values).all(axis=1)
+    empty = np.asarray(np.isnan(values).all(axis=1))
     lacking = np.isnan(inputs).any(axis=1) & ~empty
     if lacking.any():
         raise ValueError(

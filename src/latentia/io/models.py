@@ -24,6 +24,7 @@ PARTS: dict[str, type] = {
     "GaussianLatent": latents.GaussianLatent,
     "Branching": Branching,
     "MarkovChain": MarkovChain,
+    "SemiMarkovChain": latents.SemiMarkovChain,
     "GaussianChain": latents.GaussianChain,
     "StudentTLatent": latents.StudentTLatent,
     "Scaled": likelihoods.Scaled,

@@ -18,6 +18,8 @@ from .interface import AbstractPrior as AbstractPrior
 from .interface import AbstractSequencePosterior as AbstractSequencePosterior
 from .markov_chain import MarkovChain as MarkovChain
 from .markov_posterior import MarkovPosterior as MarkovPosterior
+from .semi_markov_chain import SemiMarkovChain as SemiMarkovChain
+from .semi_markov_chain import SemiMarkovPosterior as SemiMarkovPosterior
 from .student_t import StudentTLatent as StudentTLatent
 from .topics import Topics as Topics
 from .topics import TopicsPosterior as TopicsPosterior

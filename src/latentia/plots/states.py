@@ -79,7 +79,7 @@ class StatesDisplay:
                 self.ax_.plot(span, level, color=colour(state), linewidth=2.2, alpha=0.9)
         self.ax_.plot(self.times, self.values, color=INK, linewidth=0.9, marker="o", markersize=2.2)
         for end in self.ends:
-            self.ax_.axvline(middle[end + 1], color=MUTED, linewidth=1, linestyle=":")
+            self.ax_.axvline(float(middle[end + 1]), color=MUTED, linewidth=1, linestyle=":")
         self._draw_band(middle)
         self.ax_.set_xlim(middle[0], middle[-1])
         self.ax_.set(ylabel=self.name)

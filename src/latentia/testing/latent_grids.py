@@ -12,6 +12,7 @@ from latentia.latents import (
     GaussianChain,
     GaussianLatent,
     MarkovChain,
+    SemiMarkovChain,
     StudentTLatent,
 )
 from latentia.latents.student_t import ScaledVector
@@ -35,7 +36,7 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
     """
     if isinstance(prior, Discrete):
         return LatentGrid(np.arange(prior.states), np.zeros(prior.states))
-    if isinstance(prior, MarkovChain):
+    if isinstance(prior, MarkovChain | SemiMarkovChain):
         paths = _paths(prior.states, prior.length)
         return LatentGrid(paths, np.zeros(len(paths)))
     if isinstance(prior, GaussianChain):
@@ -109,7 +110,7 @@ def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
     """
     if isinstance(prior, Discrete):
         return jnp.arange(prior.states), posterior.probabilities
-    if isinstance(prior, MarkovChain):
+    if isinstance(prior, MarkovChain | SemiMarkovChain):
         paths = jnp.asarray(_paths(prior.states, prior.length))
         return paths, jnp.exp(jax.vmap(posterior.log_prob)(paths))
     if isinstance(prior, GaussianLatent):
