@@ -1,9 +1,11 @@
+import jax
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
+from catalogue import MODELS
 from golden.tables import golden, text
 from latentia import ItemResponse, load, save
 from latentia.plots import plot_information, plot_item_curves
@@ -199,3 +201,14 @@ def test_graded_response_against_a_likelihood_written_out():
         assert total(slope + change[:4], bias + change[4:].reshape(4, 3)) < best
     assert model.difficulty_.shape == (4, 3)
     assert (np.diff(model.difficulty_, axis=1) > 0).all()
+
+
+@pytest.mark.parametrize("name", ["rasch", "guessed answers", "graded response", "partial credit",
+                                  "poisson factors in the plane"])  # fmt: skip
+def test_core_models_come_back_from_files(name, tmp_path):
+    model = MODELS[name]
+    save(model, tmp_path / "model.safetensors")
+    back = load(tmp_path / "model.safetensors")
+    assert jax.tree.structure(back) == jax.tree.structure(model)
+    for one, two in zip(jax.tree.leaves(back), jax.tree.leaves(model), strict=True):
+        np.testing.assert_array_equal(one, two)
