@@ -82,8 +82,10 @@ class Laplace(AbstractInference):
         return SurrogatePosterior(gaussian, gaussian.log_evidence)
 
     def expect(self, prior: Any, potential: Any) -> tuple[Moments, Scalar]:
-        posterior = self.condition(prior, potential)
-        return posterior.moments, posterior.log_evidence
+        raise ValueError(
+            "inference of EM should sum over z, but is Laplace, whose moments are not those of its "
+            "objective, so that steps may lower it: use Quadrature, or leave it to the model."
+        )
 
     def describe(self, model: LatentVariableModel) -> str:
         return "Laplace's method, a Gaussian at the mode"

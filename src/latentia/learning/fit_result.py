@@ -125,8 +125,7 @@ class Fit:
         if not self.error <= ROUGH:
             return Verdict(
                 "suspect",
-                f"The log-likelihood is approximate ({self.method}): compare it with that of "
-                "fewer latent dimensions, which can be computed to any precision.",
+                f"{self.accuracy} Compare it only with fits by the same method.",
             )
         count = len(self.starts)
         reached = f"{self.reached} of {count} starts" if count > 1 else "One start"

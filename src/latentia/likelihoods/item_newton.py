@@ -38,16 +38,6 @@ def climb(objective: Objective, start: jax.Array, block: Block) -> jax.Array:
         block: what may move.
     """
     eps = jnp.finfo(start.dtype).eps
-    together = block.shared > 0
-
-    def pool(values: jax.Array) -> jax.Array:
-        # Columns that share a parameter succeed or fail together.
-        return jnp.broadcast_to(jnp.sum(values, -1, keepdims=True), values.shape)
-
-    def worth(parameters: jax.Array) -> jax.Array:
-        values = objective(parameters)
-        values = jnp.where(jnp.isfinite(values), values, -jnp.inf)
-        return pool(values) if together else values
 
     def going(carry: Any) -> jax.Array:
         count, _, _, gain = carry
@@ -57,27 +47,42 @@ def climb(objective: Objective, start: jax.Array, block: Block) -> jax.Array:
 
     def step(carry: Any) -> Any:
         count, at, here, _ = carry
-        move = _newton(objective, at, block)
+        return count + 1, *_step(objective, block, at, here)
 
-        def moved(share: Any) -> tuple[jax.Array, jax.Array]:
-            place = jnp.clip(at + share * move, -block.bound, block.bound)
-            # What does not move may lie anywhere.
-            place = jnp.where(jnp.asarray(block.mask) > 0, place, at)
-            return place, worth(place)
-
-        place, there = moved(1.0)
-        fine = there >= here - 64 * eps * (1 + jnp.abs(here))
-        place, there = jax.lax.cond(
-            jnp.all(fine), lambda: (place, there), lambda: _shorter(moved, fine, place, there)
-        )
-        # Values that are equal but for rounding say that the whole step may be made.
-        kept = fine | (there > here)
-        gain = jnp.max(jnp.where(kept, there - here, 0.0) / (1 + jnp.abs(here)))
-        at = jnp.where(kept[:, None], place, at)
-        return count + 1, at, jnp.where(kept, there, here), gain
-
-    begin = jnp.zeros((), jnp.int32), start, worth(start), jnp.full((), jnp.inf, start.dtype)
+    here = _worth(objective, block, start)
+    begin = jnp.zeros((), jnp.int32), start, here, jnp.full((), jnp.inf, start.dtype)
     return jax.lax.while_loop(going, step, begin)[1]
+
+
+def _worth(objective: Objective, block: Block, parameters: jax.Array) -> jax.Array:
+    """The values that are compared ``[D]``, minus infinity where there are none."""
+    values = objective(parameters)
+    values = jnp.where(jnp.isfinite(values), values, -jnp.inf)
+    # Columns that share a parameter succeed or fail together.
+    return jnp.broadcast_to(jnp.sum(values), values.shape) if block.shared else values
+
+
+def _step(
+    objective: Objective, block: Block, at: jax.Array, here: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """The parameters after one step, their values, and the largest relative gain."""
+    move = _newton(objective, at, block)
+
+    def moved(share: Any) -> tuple[jax.Array, jax.Array]:
+        place = jnp.clip(at + share * move, -block.bound, block.bound)
+        # What does not move may lie anywhere.
+        place = jnp.where(jnp.asarray(block.mask) > 0, place, at)
+        return place, _worth(objective, block, place)
+
+    place, there = moved(1.0)
+    # Values that are equal but for rounding say that the whole step may be made.
+    fine = there >= here - 64 * jnp.finfo(at.dtype).eps * (1 + jnp.abs(here))
+    place, there = jax.lax.cond(
+        jnp.all(fine), lambda: (place, there), lambda: _shorter(moved, fine, place, there)
+    )
+    kept = fine | (there > here)
+    gain = jnp.max(jnp.where(kept, there - here, 0.0) / (1 + jnp.abs(here)))
+    return jnp.where(kept[:, None], place, at), jnp.where(kept, there, here), gain
 
 
 def _shorter(moved: Any, fine: Any, place: Any, there: Any) -> tuple[jax.Array, jax.Array]:
