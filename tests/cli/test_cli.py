@@ -192,3 +192,20 @@ def test_a_series_is_a_hidden_markov_model(tmp_path):
     states = ask("map", model, path, "--sequence", "run").output.split()
     assert states[0] == "component" and len(states) == 81 and len(set(states)) == 3
     assert len(ask("score", model, path, "--sequence", "run").output.split()) == 3
+
+
+def test_a_series_is_a_linear_dynamical_system(tmp_path):
+    path = tmp_path / "series.csv"
+    rng = np.random.default_rng(0)
+    level = np.cumsum(rng.normal(size=60))
+    table = np.stack([level, -level], axis=1) + rng.normal(size=(60, 2))
+    rows = [f"{up:.4f},{down:.4f}" for up, down in table]
+    path.write_text("\n".join(["up,down", *rows]))
+    options = ["--model", "state-space", "--factors", "1", "--n-init", "1",
+               "--out", str(tmp_path / "out")]  # fmt: skip
+    told = ask("fit", path, *options).output
+    assert "1 hidden coordinate," in told and (tmp_path / "out" / "path.png").exists()
+    model = str(tmp_path / "out" / "model.safetensors")
+    smooth = ask("infer", model, path).output.split()
+    assert smooth[0] == "factor_0,deviation_0" and len(smooth) == 61
+    assert len(ask("sample", model, "-n", "5").output.split()) == 6

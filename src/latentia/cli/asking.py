@@ -50,19 +50,18 @@ def infer(model: str, data: str, sequence: str | None, out: str, as_json: bool) 
 
     core, values = _opened(model, data, sequence)
     posterior: Any = latentia.infer(core, values)
+    # Of several sequences a list.
+    parts = posterior if isinstance(posterior, list) else [posterior]
     columns: dict[str, Any] = {}
-    if isinstance(posterior, list):
-        shares = np.concatenate([one.probabilities for one in posterior])
-        _tell({f"probability_{k}": column for k, column in enumerate(shares.T)}, out, as_json)
-        return
-    if hasattr(posterior, "probabilities"):
-        for k, column in enumerate(np.asarray(posterior.probabilities).T):
-            columns[f"probability_{k}"] = column
-    if not hasattr(posterior, "probabilities"):
-        deviations = np.sqrt(np.einsum("nll->nl", np.asarray(posterior.covariance)))
-        for j, column in enumerate(np.asarray(posterior.mean).T):
+    if hasattr(parts[0], "probabilities"):
+        shares = np.concatenate([np.asarray(part.probabilities) for part in parts])
+        columns = {f"probability_{k}": column for k, column in enumerate(shares.T)}
+    else:
+        means = np.concatenate([np.asarray(part.mean) for part in parts])
+        spread = np.concatenate([np.asarray(part.covariance) for part in parts])
+        for j, column in enumerate(means.T):
             columns[f"factor_{j}"] = column
-            columns[f"deviation_{j}"] = deviations[:, j]
+            columns[f"deviation_{j}"] = np.sqrt(spread[:, j, j])
     _tell(columns, out, as_json)
 
 

@@ -10,7 +10,7 @@ import click
 from . import sequences
 from .options import Names, Numbers, data_argument, json_option
 from .running import guarded, prepare
-from .sequences import EMISSIONS, sequence_option
+from .sequences import EMISSIONS, SEQUENTIAL, sequence_option
 
 MODELS = (
     "gaussian-mixture",
@@ -22,6 +22,7 @@ MODELS = (
     "hmm",
     "item-response",
     "topics",
+    "state-space",
 )
 _RESPONSES = (
     "2pl", "rasch", "3pl", "graded", "partial-credit", "generalized-partial-credit",
@@ -35,7 +36,7 @@ _COVARIANCES = ("full", "tied", "diag", "spherical")
 @click.option("--components", type=Numbers(), default="1:9", show_default=True,
               help="Numbers of components (clusters, classes, topics) to try.")  # fmt: skip
 @click.option("--factors", type=Numbers(), default=None,
-              help="Numbers of factors to try, in factor models; by default 1:3, and 1 trait in "
+              help="Numbers of factors, or of hidden coordinates, to try; by default 1:3, and 1 trait in "
               "item response.")  # fmt: skip
 @click.option("--response", type=click.Choice(_RESPONSES), default=_RESPONSES[0],
               show_default=True, help="How answers depend on traits.")  # fmt: skip
@@ -98,9 +99,11 @@ def fitted(table: Any, weights: Any, options: dict[str, Any]) -> tuple[Any, Any]
         return _fitted_topics(table, weights, options)
     from latentia.estimators.choosing import choose
 
-    if options["model"] == "hmm":
+    if options["model"] in SEQUENTIAL:
         if weights is not None:
-            raise ValueError("--weights should be left out for an hmm: its rows are steps.")
+            raise ValueError(
+                f"--weights should be left out for --model {options['model']}: rows are steps."
+            )
         with _progress() as watch:
             return sequences.fitted(*sequences.split(table, options["sequence"]), options, watch)
     template, grid = _template(options)
@@ -197,9 +200,8 @@ def save(
         with open(staging.path("summary.txt"), "w", encoding="utf-8") as file:
             file.write(f"{selection!r}\n\n{estimator.summary()}\n")
         if options["plots"]:
-            drawn = (
-                table if options["model"] != "hmm" else sequences.split(table, options["sequence"])
-            )
+            sequential = options["model"] in SEQUENTIAL
+            drawn = sequences.split(table, options["sequence"]) if sequential else table
             pictures.draw(estimator, selection, drawn, staging.path)
         return sorted(os.listdir(staging.hidden))
 

@@ -16,6 +16,7 @@ def draw(estimator: Any, selection: Any, table: Any, path: Callable[[str], str])
         plots,
     )
     from latentia.estimators.hidden_markov_shell import AbstractHiddenMarkov
+    from latentia.estimators.linear_gaussian_state_space import LinearGaussianStateSpace
     from latentia.estimators.mixture_of_factor_analyzers import MixtureOfFactorAnalyzers
 
     fit = estimator.fit_
@@ -26,6 +27,13 @@ def draw(estimator: Any, selection: Any, table: Any, path: Callable[[str], str])
     if isinstance(estimator, AbstractHiddenMarkov):
         steps, lengths = table
         _keep(plots.plot_states(estimator, steps, lengths), path("states.png"))
+        return
+    if isinstance(estimator, LinearGaussianStateSpace):
+        steps, lengths = table
+        rows = estimator._read(steps, reset=False)
+        first = len(rows) if lengths is None else lengths[0]
+        display = plots.plot_paths(estimator, rows[:first], steps=max(1, first // 10))
+        _keep(display, path("path.png"))
         return
     wide = estimator.n_features_in_ > 1
     if isinstance(estimator, GaussianMixture | MixtureOfFactorAnalyzers) and wide:

@@ -1,10 +1,12 @@
-"""Hidden Markov models on the command line: candidates over the number of states."""
+"""Models of sequences on the command line: candidates over the number of states."""
 
 import warnings
 from typing import Any
 
 import click
 
+# The models whose rows are steps.
+SEQUENTIAL = ("hmm", "state-space")
 EMISSIONS = ("gaussian", "poisson", "categorical")
 sequence_option = click.option(
     "--sequence", metavar="COLUMN", default=None,
@@ -38,15 +40,18 @@ def split(table: Any, column: str | None) -> tuple[Any, list[int] | None]:
 
 
 def fitted(table: Any, lengths: Any, options: dict[str, Any], watch: Any) -> tuple[Any, Any]:
-    """The best hidden Markov model over numbers of states (and kinds of covariance)."""
+    """The best model over numbers of states or hidden coordinates (and kinds of covariance)."""
     from latentia.selection import Selection
     from latentia.selection.selection import best_of
 
     if options["criterion"] == "held_out":
         raise ValueError("--criterion should be bic, aic or icl for sequences, but is held_out.")
-    gaussian = options["emission"] == "gaussian"
-    kinds = options["covariance"] if gaussian else (None,)
-    shells = [_shell(options, count, kind) for kind in kinds for count in options["components"]]
+    if options["model"] == "state-space":
+        shells = [_state_space(options, count) for count in options["factors"] or (1, 2, 3)]
+    else:
+        gaussian = options["emission"] == "gaussian"
+        kinds = options["covariance"] if gaussian else (None,)
+        shells = [_shell(options, count, kind) for kind in kinds for count in options["components"]]
     rows, fits = [], []
     for done, shell in enumerate(shells):
         rows.append(_row(shell, table, lengths))
@@ -74,19 +79,31 @@ def _shell(options: dict[str, Any], count: int, kind: str | None) -> Any:
     return (latentia.PoissonHMM if poisson else latentia.CategoricalHMM)(count, **common)
 
 
+def _state_space(options: dict[str, Any], count: int) -> Any:
+    import latentia
+
+    return latentia.LinearGaussianStateSpace(
+        count,
+        random_state=options["seed"],
+        max_iter=options["max_iter"],
+        tol=options["tol"],
+        n_init=options["n_init"] or "auto",
+    )
+
+
 def _row(shell: Any, table: Any, lengths: Any) -> dict[str, Any]:
     """A candidate's row of the table; one that failed is a row too."""
     row = {
-        "components": shell.n_components,
+        "components": getattr(shell, "n_components", None),
         "covariance": getattr(shell, "covariance_type", None),
-        "factors": None,
+        "factors": getattr(shell, "n_states", None),
     }
     numbers = ("log_likelihood", "degrees_of_freedom", "bic", "aic", "icl")
     try:
         with warnings.catch_warnings():
             # What they say is the status.
             warnings.simplefilter("ignore")
-            shell.fit(table, lengths)
+            shell.fit(table, lengths=lengths)
     except ValueError as error:
         return {**row, "status": f"failed: {error}", **dict.fromkeys((*numbers, "held_out"))}
     fit = shell.fit_

@@ -19,7 +19,8 @@ from latentia.model import LatentVariableModel
 from latentia.verbs import fit, infer, sample, score
 
 from .parameters import COMMON, check_parameters, seed_of, whole
-from .validation import read_numbers
+from .summary import Report, summary_text
+from .validation import column_names, read_numbers
 
 
 class LinearGaussianStateSpace(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -79,8 +80,10 @@ class LinearGaussianStateSpace(ClassNamePrefixFeaturesOutMixin, TransformerMixin
     def _sequences(self, X: Any, lengths: Any, *, reset: bool = False) -> Sequences:
         if not reset:
             check_is_fitted(self, "model_")
-        values = read_numbers(self, X, reset=reset).astype(np.float64, copy=False)
-        return sequences(values, lengths)
+        return sequences(self._read(X, reset=reset), lengths)
+
+    def _read(self, X: Any, *, reset: bool) -> np.ndarray:
+        return read_numbers(self, X, reset=reset).astype(np.float64, copy=False)
 
     def fit(self, X: Any, y: Any = None, *, lengths: Any = None) -> Self:
         """Fit by maximum likelihood.
@@ -159,6 +162,20 @@ class LinearGaussianStateSpace(ClassNamePrefixFeaturesOutMixin, TransformerMixin
         data = self._sequences(X, lengths)
         seen = int((~np.isnan(data.values)).any(axis=1).sum())
         return float(np.sum(score(self.model_, data))) / max(seen, 1)
+
+    def summary(self) -> str:
+        """The fitted model in the words of the field, as plain text."""
+        check_is_fitted(self, "model_")
+        count = self.components_.shape[0]
+        pace = ", ".join(f"{abs(value):.3g}" for value in np.linalg.eigvals(self.transition_))
+        columns = zip(
+            column_names(self), self.mean_, self.noise_variance_, self.components_.T, strict=True
+        )
+        rows = [[name, float(m), float(v), *map(float, row)] for name, m, v, row in columns]
+        heading = ["column", "mean", "noise variance", *(f"loading {j}" for j in range(count))]
+        plural = "s" if count > 1 else ""
+        title = f"{count} hidden coordinate{plural}, eigenvalues of the transition of size {pace}"
+        return summary_text(self, Report(title, heading, rows), self.fit_.degrees_of_freedom)
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw one sequence: steps ``[n_samples, D]`` and hidden coordinates ``[n_samples, L]``."""

@@ -282,7 +282,10 @@ class GaussianChain(AbstractConjugatePrior):
 
     def describe(self) -> str:
         start = ", diffuse at the start" if any(self.diffuse) else ""
-        return f"GaussianChain: a sequence of Gaussian vectors in {self.dim} dimensions{start}"
+        plural = "s" if self.dim > 1 else ""
+        return (
+            f"GaussianChain: a sequence of Gaussian vectors in {self.dim} dimension{plural}{start}"
+        )
 
 
 def _log_density(gap: jax.Array, root: jax.Array, none: tuple[bool, ...]) -> jax.Array:

@@ -180,8 +180,9 @@ def finish(
 
 def _totals(within: jax.Array, mean: jax.Array, noise: jax.Array, wide: Spread) -> Transitions:
     ones = jnp.ones((*mean.shape[:-1], 1), mean.dtype)
-    extended = jnp.concatenate([mean, ones], axis=-1)
-    heavy = extended * within[:, None]
+    # The noise, z and 1 side by side, so that one product has all squares.
+    joint = jnp.concatenate([noise, mean, ones], axis=-1)
+    square = (joint * within[:, None]).T @ joint
     # A start of which nothing was seen has an infinite variance, and no say.
     finite = jnp.where(jnp.isfinite(wide.step[:-1]), wide.step[:-1], 0.0)
     # One product for all sequences that share their covariances.
@@ -190,9 +191,9 @@ def _totals(within: jax.Array, mean: jax.Array, noise: jax.Array, wide: Spread) 
     own = (within @ parts).reshape(3, size, size)
     return Transitions(
         jnp.sum(within),
-        (noise * within[:, None]).T @ noise + own[0],
-        (noise.T @ heavy).at[:, :size].add(own[1]),
-        (extended.T @ heavy).at[:size, :size].add(own[2]),
+        square[:size, :size] + own[0],
+        square[:size, size:].at[:, :size].add(own[1]),
+        square[size:, size:].at[:size, :size].add(own[2]),
     )
 
 
