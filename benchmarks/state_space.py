@@ -12,7 +12,7 @@ from measure import fastest, tell
 from statsmodels.tsa.statespace.structural import UnobservedComponents
 
 import latentia as lt
-from latentia.data.sequences import Sequences, sequence_form, sequence_groups
+from latentia.data.sequences import Sequences, block_steps, sequence_form, sequence_groups
 from latentia.distributions import Limits
 from latentia.learning.expectation import expectations, maximized
 from latentia.verbs import score
@@ -54,7 +54,9 @@ def em_iteration(count: int, length: int) -> dict[str, object]:
     )  # fmt: skip
     model = lt.LatentVariableModel(chain, lt.PerStep(emission))
     data = Sequences(np.array(x).reshape(-1, COLUMNS), np.full(count, length))
-    blocks = jax.device_put(tuple(g.blocks for g in sequence_groups(data, exact=True)))
+    steps = block_steps(data, model.likelihood)
+    groups = sequence_groups(data, exact=True, steps=steps)
+    blocks = jax.device_put(tuple(group.blocks for group in groups))
     limits = Limits(np.zeros(COLUMNS), np.zeros(COLUMNS))
     form = sequence_form(data)
     gap = abs(ours(model, blocks, limits, form)[1] - theirs(x)[1]) / abs(theirs(x)[1])

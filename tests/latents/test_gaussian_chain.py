@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from latentia import LatentVariableModel, LinearGaussian, PerStep
+from latentia import LatentVariableModel, LinearGaussian, PerStep, infer
 from latentia.latents import GaussianChain
 
 
@@ -100,6 +100,19 @@ def case(name, seed=0, steps=7):
 def answers(model, x):
     posterior = model.prior.condition(model.likelihood.potential(x))
     return posterior.log_evidence, posterior.mean, posterior.covariance, posterior.lag_one
+
+
+def test_a_single_step():
+    """Nothing moves: the posterior of a Gaussian vector."""
+    rng = np.random.default_rng(0)
+    chain, emission = chain_of(2, rng), LinearGaussian(np.eye(2), np.zeros(2), np.ones(2))
+    x = rng.normal(size=(1, 2))
+    expected = dense(chain, emission, x)
+    got = infer(LatentVariableModel(chain, PerStep(emission)), x)
+    np.testing.assert_allclose(got.log_evidence, expected.log_evidence, rtol=1e-11)
+    np.testing.assert_allclose(got.mean, expected.mean, rtol=1e-10)
+    np.testing.assert_allclose(got.covariance[0], expected.covariance, rtol=1e-10)
+    assert got.moments.moves.mass == 0
 
 
 @pytest.mark.parametrize("name", CASES)

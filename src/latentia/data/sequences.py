@@ -11,6 +11,8 @@ from .table import read_table
 
 # The most steps that are worked on side by side: what the recursions keep of them must fit.
 STEPS = 2**18
+# The same where latent variables are vectors: moments of so many fit into the processor's cache.
+CACHED = 2**13
 
 
 class Sequences(NamedTuple):
@@ -146,6 +148,7 @@ def sequence_groups(
     scale: Any = 1.0,
     dtype: Any = np.float64,
     exact: bool = False,
+    steps: int = STEPS,
 ) -> list[Group]:
     """Copy sequences ``(values - centre) / scale`` into blocks, a group for each range of lengths.
 
@@ -158,6 +161,7 @@ def sequence_groups(
         dtype: of the blocks.
         exact: whether sequences of one length keep it, so that no step is there to fill up, at the
             price of programs that are compiled for this very length.
+        steps: about how many steps a block has.
     """
     sizes = np.array([_rounded(n) for n in data.lengths])
     if exact and (data.lengths == data.lengths[0]).all():
@@ -165,7 +169,8 @@ def sequence_groups(
     groups = []
     for size in np.unique(sizes):
         rows = np.flatnonzero(sizes == size)
-        groups.append(Group(rows, _blocks(data, rows, size, weight, label, centre, scale, dtype)))
+        blocks = _blocks(data, rows, size, steps, weight, label, centre, scale, dtype)
+        groups.append(Group(rows, blocks))
     return groups
 
 
@@ -176,12 +181,15 @@ def _rounded(length: int) -> int:
 
 
 def _blocks(
-    data: Sequences, rows: np.ndarray, steps: int, weight: Any, label: Any, centre: Any, scale: Any,
-    dtype: Any,
+    data: Sequences, rows: np.ndarray, steps: int, most: int, weight: Any, label: Any, centre: Any,
+    scale: Any, dtype: Any,
 ) -> Blocks:  # fmt: skip
     columns = data.values.shape[1]
-    size = min(round_up(len(rows)), max(1, STEPS // steps))
+    size = min(round_up(len(rows)), max(1, most // steps))
     used = -(-len(rows) // size)
+    if used > 1:
+        # All blocks alike, so that the last is not half empty.
+        size = -(-len(rows) // used)
     count = round_up(used)
     x = np.full((count * size, steps, columns), np.nan, dtype)
     labels = np.full((count * size, steps), -1, np.int32)
@@ -216,3 +224,9 @@ def sequence_form(data: Sequences) -> Form:
         return Form.MISSING
     one_length = bool((data.lengths == data.lengths[0]).all())
     return Form.WHOLE if one_length and not np.isnan(data.values).any() else Form.COMPLETE
+
+
+def block_steps(data: Sequences, likelihood: Any) -> int:
+    """About how many steps the blocks of a fit should have."""
+    shared = likelihood.states == 1 and sequence_form(data) is Form.WHOLE
+    return CACHED if shared else STEPS

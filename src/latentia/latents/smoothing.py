@@ -198,7 +198,7 @@ def _totals(within: jax.Array, mean: jax.Array, noise: jax.Array, wide: Spread) 
 
 
 def _flat(matrices: jax.Array) -> jax.Array:
-    return matrices.reshape(matrices.shape[0], -1)
+    return matrices.reshape(matrices.shape[0], matrices.shape[1] * matrices.shape[2])
 
 
 def _general(dynamics: Dynamics, design: Any, target: Any, constant: Any) -> Smoothed:

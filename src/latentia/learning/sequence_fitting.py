@@ -9,6 +9,7 @@ import numpy as np
 
 from latentia.data.sequences import (
     Sequences,
+    block_steps,
     read_sequences,
     read_step_labels,
     sequence_form,
@@ -122,7 +123,7 @@ def _surroundings(data: Sequences, reach: int = 2) -> np.ndarray:
 def _blocks(plan: Plan, data: Sequences, weight: np.ndarray, labels: Any) -> Any:
     groups = sequence_groups(
         data, weight, labels, centre=plan.units.centre, scale=plan.units.scale, dtype=plan.dtype,
-        exact=True,
+        exact=True, steps=block_steps(data, plan.given.likelihood),
     )  # fmt: skip
     return tuple(group.blocks for group in groups)
 
