@@ -36,8 +36,8 @@ _COVARIANCES = ("full", "tied", "diag", "spherical")
 @click.option("--components", type=Numbers(), default="1:9", show_default=True,
               help="Numbers of components (clusters, classes, topics) to try.")  # fmt: skip
 @click.option("--factors", type=Numbers(), default=None,
-              help="Numbers of factors, or of hidden coordinates, to try; by default 1:3, and 1 trait in "
-              "item response.")  # fmt: skip
+              help="Numbers of factors, or of hidden coordinates, to try; by default 1:3, and "
+              "1 trait in item response.")  # fmt: skip
 @click.option("--response", type=click.Choice(_RESPONSES), default=_RESPONSES[0],
               show_default=True, help="How answers depend on traits.")  # fmt: skip
 @click.option("--levels", type=Names(), default=None,
