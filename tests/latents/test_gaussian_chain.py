@@ -73,6 +73,7 @@ def chain_of(size, rng, *, singular=False, diffuse=None):
     )  # fmt: skip
 
 
+LEARNED = ("mean", "covariance", "transition", "drift", "noise")
 CASES = {
     "one dimension": (1, 1, {}),
     "more rows than dimensions": (2, 5, {}),
@@ -129,3 +130,53 @@ def test_smoother_is_the_dense_gaussian(name):
     np.testing.assert_allclose(got[1], expected.mean, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(got[2], own, rtol=1e-9, atol=1e-10)
     np.testing.assert_allclose(got[3], lag, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("learned", [LEARNED, ("noise", "drift"), ("transition", "covariance")])
+def test_maximize_is_the_regression_of_each_step_on_the_one_before(learned):
+    """Against the moments of the dense Gaussian, summed over the moves up to the last seen step."""
+    chain, emission, x = case("more rows than dimensions")
+    x[-2:] = np.nan
+    chain = GaussianChain(
+        mean=chain.mean, covariance=chain.covariance, transition=chain.transition,
+        drift=chain.drift, noise=chain.noise, learned=learned,
+    )  # fmt: skip
+    size, last = chain.dim, len(x) - 2
+    expected = dense(chain, emission, x)
+    moments = expected.covariance + np.outer(expected.mean.ravel(), expected.mean.ravel())
+    moments = moments.reshape(len(x), size, len(x), size)
+    before, mixed, after = np.zeros((3, size, size))
+    for t in range(last - 1):
+        before += moments[t, :, t]
+        mixed += moments[t + 1, :, t]
+        after += moments[t + 1, :, t + 1]
+    first, later = expected.mean[: last - 1].sum(axis=0), expected.mean[1:last].sum(axis=0)
+    design = np.block([[before, first[:, None]], [first[None], np.array([[last - 1.0]])]])
+    cross = np.concatenate([mixed, later[:, None]], axis=1)
+    held = np.concatenate([chain.transition, chain.drift[:, None]], axis=1)
+    free = np.array(["transition" in learned] * size + ["drift" in learned])
+    slope = held.copy()
+    if free.any():
+        rest = cross[:, free] - held[:, ~free] @ design[np.ix_(~free, free)]
+        slope[:, free] = np.linalg.solve(design[np.ix_(free, free)], rest.T).T
+    noise = (after - slope @ cross.T - cross @ slope.T + slope @ design @ slope.T) / (last - 1)
+    gap = np.zeros(size) if "mean" in learned else expected.mean[0] - chain.mean
+    start = expected.covariance[:size, :size] + np.outer(gap, gap)
+    found = {
+        "mean": expected.mean[0], "covariance": start, "transition": slope[:, :-1],
+        "drift": slope[:, -1], "noise": noise,
+    }  # fmt: skip
+    with jax.enable_x64(True):
+        got = jax.device_get(one_step(chain, PerStep(emission), x))
+    for name, value in found.items():
+        expected_value = value if name in learned else getattr(chain, name)
+        np.testing.assert_allclose(
+            getattr(got, name), expected_value, rtol=1e-9, atol=1e-10, err_msg=name
+        )
+
+
+@jax.jit
+def one_step(chain, likelihood, x):
+    moments = chain.condition(likelihood.potential(x)).moments
+    many = jax.tree.map(lambda leaf: leaf[None], moments)
+    return chain.maximize(chain.statistics(many, np.ones(1)))

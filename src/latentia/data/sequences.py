@@ -12,7 +12,7 @@ from .table import read_table
 # The most steps that are worked on side by side: what the recursions keep of them must fit.
 STEPS = 2**18
 # The same where latent variables are vectors: moments of so many fit into the processor's cache.
-CACHED = 2**13
+CACHED = 2**14
 
 
 class Sequences(NamedTuple):
