@@ -44,55 +44,71 @@ def scaled(start: Array, moves: Array, values: Array, counted: Array) -> ScaledP
     each = moves if moves.shape[0] == 1 else jnp.repeat(moves, pieces, axis=0)
     # Lanes lie side by side within a step, from here to the end: to turn them round is dear.
     lanes = _cut(values, pieces)
-    # Each step's best state explains it with 1: the rest is in the logarithm.
-    top = jnp.max(lanes, axis=-1, keepdims=True)
-    top = jnp.where(jnp.isfinite(top), top, 0.0)
-    weights = jnp.exp(lanes - top)
-    if pieces == 1:
-        filtered, scales, _ = _forward(start, each, weights)
-    else:
-        filtered, scales = _forward_pieces(start, each, weights, pieces)
-    ratios = weights / scales
-    if pieces == 1:
-        later, _ = _backward(jnp.ones_like(ratios[0]), each, ratios)
-    else:
-        later = _backward_pieces(each, ratios, pieces)
-    total = jnp.sum((top + jnp.log(scales))[..., 0], axis=0).reshape(batch, pieces).sum(axis=1)
     known = _cut(jnp.pad(counted, ((0, 0), (0, 1)))[..., None], pieces)
-    both = _moves(filtered, moves, _following(ratios * later, pieces), known, batch)
-    safe = _safe(scales, later, total)
+    if pieces == 1:
+        ahead = _forward(start, each, lanes)
+        back = _backward(jnp.ones_like(lanes[0]), each, ahead, known)
+    else:
+        ahead = _forward_pieces(start, each, lanes, pieces)
+        back = _backward_pieces(each, ahead, known, pieces)
+    total = jnp.sum(ahead.logs, axis=(0, 2)).reshape(batch, pieces).sum(axis=1)
     return ScaledPass(
-        total, _joined(filtered, batch, steps), _joined(filtered * later, batch, steps), both, safe
+        total,
+        _joined(ahead.filtered, batch, steps),
+        _joined(back.smoothed, batch, steps),
+        _moves(ahead.filtered, moves, back, known, pieces),
+        _safe(ahead.lowest, back.highest, total),
     )
 
 
-def _following(messages: Array, pieces: int) -> Array:
-    """The messages of the next step, for each step; zero after the last."""
-    zero = jnp.zeros_like(messages[0, 0])
-    return jnp.concatenate([messages[1:], _shifted(messages[0], zero, pieces, -1)[None]])
+class _Ahead(NamedTuple):
+    """Of lanes: ``filtered``; ``ratios``, of the evidence for each state and for the step as a
+    whole, ``[T, B, K]``; ``logs``, of the latter, ``[T, B, 1]``; the ``lowest`` of them; and the
+    probabilities that enter the next step."""
+
+    filtered: Array
+    ratios: Array
+    logs: Array
+    lowest: Array
+    leaving: Array
 
 
-def _moves(filtered: Array, moves: Array, following: Array, known: Array, batch: int) -> Array:
+class _Back(NamedTuple):
+    """Of lanes: ``smoothed [T, B, K]``; ``pairs``, how often i came before j, up to the moves
+    themselves, ``[B, K, K]`` or ``[T, B, K]`` (the later half of each); the message of the first
+    step; the ``highest`` message; and what the lane says before its first step."""
+
+    smoothed: Array
+    pairs: Array
+    first: Array
+    highest: Array
+    leaving: Array
+
+
+def _moves(filtered: Array, moves: Array, back: _Back, known: Array, pieces: int) -> Array:
     """Expected moves, ``[B, K, K]``, or ``[B, T-1, K, K]`` if each step has its own."""
-    following = jnp.where(known, following, 0.0)
     if moves.ndim == 4:
-        both = filtered[:-1, :, :, None] * following[:-1, :, None, :]
+        both = filtered[:-1, :, :, None] * back.pairs[:-1, :, None, :]
         return moves * jnp.moveaxis(both, 0, 1)
     states = filtered.shape[-1]
-    wide = (filtered.shape[0], batch, -1, states)
-    pair = filtered.reshape(wide), following.reshape(wide)
-    return moves * jnp.einsum("lbsi,lbsj->bij", *pair)
+    pairs = back.pairs
+    if pieces > 1:
+        # From the last step of a piece to the first of the next.
+        following = _shifted(back.first, jnp.zeros(states, filtered.dtype), pieces, -1)
+        following = jnp.where(known[-1], following, 0.0)
+        pairs = pairs + filtered[-1][:, :, None] * following[:, None, :]
+    return moves * jnp.sum(pairs.reshape(-1, pieces, states, states), axis=1)
 
 
-def _safe(scales: Array, later: Array, total: Array) -> Array:
+def _safe(lowest: Array, highest: Array, total: Array) -> Array:
     """Whether what underflowed could not have mattered.
 
     What is lost at a step is below the smallest number, relative to what is kept; it matters only
-    by what the rest of the sequence says for it, ``later``. Both are far from their limits.
+    by what the rest of the sequence says for it, ``highest``. Both are far from their limits.
     """
-    narrow = scales.dtype == jnp.float32
+    narrow = lowest.dtype == jnp.float32
     low, high = (1e-15, 1e12) if narrow else (1e-150, 1e120)
-    return (jnp.min(scales) > low) & (jnp.max(later) < high) & jnp.all(jnp.isfinite(total))
+    return (jnp.min(lowest) > low) & (jnp.max(highest) < high) & jnp.all(jnp.isfinite(total))
 
 
 def _follow(filtered: Array, moves: Array) -> Array:
@@ -108,40 +124,64 @@ def _precede(messages: Array, moves: Array) -> Array:
     return jnp.einsum("bj,bij->bi", messages, moves)
 
 
-def _forward(start: Array, moves: Array, weights: Array) -> tuple[Array, Array, Array]:
-    """``filtered [T, B, K]``, ``scales [T, B, 1]``, and what is predicted after the last step."""
+def _forward(start: Array, moves: Array, values: Array) -> _Ahead:
+    """Forward through lanes ``values [T, B, K]``."""
 
-    def step(predicted: Array, inputs: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
-        weight, move = inputs
+    def step(carry: Any, inputs: Any) -> Any:
+        predicted, lowest = carry
+        value, move = inputs
+        # Each step's best state explains it with 1: the rest is in the logarithm.
+        top = jnp.max(value, axis=-1, keepdims=True)
+        top = jnp.where(jnp.isfinite(top), top, 0.0)
+        weight = jnp.exp(value - top)
         joint = predicted * weight
         scale = jnp.sum(joint, axis=-1, keepdims=True)
-        filtered = joint * (1 / scale)
-        return _follow(filtered, move), (filtered, scale)
+        inverse = 1 / scale
+        filtered = joint * inverse
+        out = filtered, weight * inverse, top + jnp.log(scale)
+        return (_follow(filtered, move), jnp.minimum(lowest, scale)), out
 
-    first = jnp.broadcast_to(start, weights.shape[1:])
+    first = jnp.broadcast_to(start, values.shape[1:])
+    begun = first, jnp.ones_like(values[0, :, :1])
     if moves.ndim == 4:
         # The last step has no move of its own.
-        ahead = jnp.moveaxis(jnp.concatenate([moves, moves[:, -1:]], axis=1), 1, 0)
-        last, (filtered, scales) = jax.lax.scan(step, first, (weights, ahead))
+        each = jnp.moveaxis(jnp.concatenate([moves, moves[:, -1:]], axis=1), 1, 0)
+        (last, lowest), out = jax.lax.scan(step, begun, (values, each))
     else:
-        last, (filtered, scales) = jax.lax.scan(lambda p, w: step(p, (w, moves)), first, weights)
-    return filtered, scales, last
+        (last, lowest), out = jax.lax.scan(lambda c, v: step(c, (v, moves)), begun, values)
+    return _Ahead(*out, lowest, last)
 
 
-def _backward(end: Array, moves: Array, ratios: Array) -> tuple[Array, Array]:
-    """What the rest of the sequence says at each step, ``[T, B, K]``, and before the first."""
+def _backward(end: Array, moves: Array, ahead: _Ahead, known: Array) -> _Back:
+    """Backward through lanes, from what is said after their last step.
 
-    def step(later: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-        ratio, move = inputs
-        return _precede(ratio * later, move), later
+    One sweep makes all that is wanted of them, while a step's numbers are at hand.
+    """
+    varying = moves.ndim == 4
 
-    if moves.ndim == 4:
+    def step(carry: Any, inputs: Any) -> Any:
+        later, highest, message, pairs = carry
+        filtered, ratio, counts, move = inputs
+        following = jnp.where(counts, message, 0.0)
+        if not varying:
+            pairs = pairs + filtered[:, :, None] * following[:, None, :]
+        message = ratio * later
+        carry = _precede(message, move), jnp.maximum(highest, later), message, pairs
+        return carry, (filtered * later, following if varying else None)
+
+    lanes, states = end.shape
+    nothing = jnp.zeros((lanes, states, states) if not varying else (), end.dtype)
+    begun = end, end, jnp.zeros_like(end), nothing
+    xs = ahead.filtered, ahead.ratios, known
+    if varying:
         # The move into the first step is the start's business: any will do.
         into = jnp.moveaxis(jnp.concatenate([moves[:, :1], moves], axis=1), 1, 0)
-        before, later = jax.lax.scan(step, end, (ratios, into), reverse=True)
+        carry, out = jax.lax.scan(step, begun, (*xs, into), reverse=True)
     else:
-        before, later = jax.lax.scan(lambda m, r: step(m, (r, moves)), end, ratios, reverse=True)
-    return later, before
+        carry, out = jax.lax.scan(lambda c, x: step(c, (*x, moves)), begun, xs, reverse=True)
+    before, highest, message, pairs = carry
+    smoothed, following = out
+    return _Back(smoothed, following if varying else pairs, message, highest, before)
 
 
 def _pieces(batch: int, steps: int, varying: bool) -> int:
@@ -174,41 +214,40 @@ def _shifted(lanes: Array, edge: Array, pieces: int, by: int) -> Array:
     return jnp.concatenate(parts, axis=1).reshape(lanes.shape)
 
 
-def _forward_pieces(start: Array, moves: Array, weights: Array, pieces: int) -> tuple[Array, Array]:
-    first = jnp.repeat(start, weights.shape[1] // pieces // start.shape[0], axis=0)
-    even = jnp.full_like(weights[0], 1 / weights.shape[-1])
-    filtered, scales, _ = _settle(
-        lambda entering: _forward(entering, moves, weights),
+def _forward_pieces(start: Array, moves: Array, values: Array, pieces: int) -> _Ahead:
+    first = jnp.repeat(start, values.shape[1] // pieces // start.shape[0], axis=0)
+    even = jnp.full_like(values[0], 1 / values.shape[-1])
+    return _settle(
+        lambda entering: _forward(entering, moves, values),
         lambda leaving: _shifted(leaving, first, pieces, 1),
-        _forward(even, moves, weights[-_WARM:])[2],
+        _forward(even, moves, values[-_WARM:]).leaving,
         pieces,
     )
-    return filtered, scales
 
 
-def _backward_pieces(moves: Array, ratios: Array, pieces: int) -> Array:
-    one = jnp.ones_like(ratios[0])
-    later, _ = _settle(
-        lambda entering: _backward(entering, moves, ratios),
+def _backward_pieces(moves: Array, ahead: _Ahead, known: Array, pieces: int) -> _Back:
+    one = jnp.ones_like(ahead.filtered[0])
+    few = ahead._replace(filtered=ahead.filtered[:_WARM], ratios=ahead.ratios[:_WARM])
+    return _settle(
+        lambda entering: _backward(entering, moves, ahead, known),
         lambda leaving: _shifted(leaving, one[0], pieces, -1),
-        _backward(one, moves, ratios[:_WARM])[1],
+        _backward(one, moves, few, known[:_WARM]).leaving,
         pieces,
     )
-    return later
 
 
 def _settle(run: Any, hand: Any, guess: Array, pieces: int) -> Any:
     """Run all pieces until what each starts from is what its neighbour ends with.
 
     Args:
-        run: from what enters each piece to some results, of which the last is what leaves it.
+        run: from what enters each piece to results, with what leaves it as ``leaving``.
         hand: from what leaves the pieces to what enters them.
         guess: what leaves them, more or less.
     """
     eps = jnp.finfo(guess.dtype).eps
 
     def gap(entering: Array, out: Any) -> Array:
-        new = hand(out[-1])
+        new = hand(out.leaving)
         # Relative, however unlikely a state is, since the next step may turn everything over. With
         # NaN it is over at once: the caller sees that the result is not finite.
         negligible = 1e3 * jnp.finfo(guess.dtype).tiny
@@ -220,7 +259,7 @@ def _settle(run: Any, hand: Any, guess: Array, pieces: int) -> Any:
 
     def again(carry: Any) -> Any:
         rounds, _, out = carry
-        entering = hand(out[-1])
+        entering = hand(out.leaving)
         return rounds + 1, entering, run(entering)
 
     entering = hand(guess)
