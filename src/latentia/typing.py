@@ -4,10 +4,11 @@
 observed ones.
 """
 
-from enum import StrEnum
 from typing import Any, TypeAlias
 
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree
+
+from latentia.form import Form as Form
 
 Key: TypeAlias = PRNGKeyArray
 Scalar: TypeAlias = Float[Array, ""]
@@ -26,12 +27,3 @@ States: TypeAlias = Int[Array, "T"]
 # Statistics and moments are pytrees whose shape is the business of the part that made them.
 Statistics: TypeAlias = PyTree[Any]
 Moments: TypeAlias = PyTree[Any]
-
-
-class Form(StrEnum):
-    """How a part of a model is evaluated on data, chosen before anything is compiled."""
-
-    MISSING = "missing"  # entries may be NaN and are integrated out
-    COMPLETE = "complete"  # no entry is NaN: subtract, then whiten
-    WHOLE = "whole"  # of sequences: nor is any step missing, or there to fill up
-    PRODUCTS = "products"  # matrix products of sufficient statistics, where rounding allows it

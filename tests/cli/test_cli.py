@@ -51,7 +51,12 @@ def ask(*arguments, code=0, **options):
 
 
 def run(*arguments, **options):
-    command = [sys.executable, "-c", "from latentia.cli import main; main()", *map(str, arguments)]
+    # A process that was started in the background ignores Ctrl-C, and so would its children.
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from latentia.cli import main; main()"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 

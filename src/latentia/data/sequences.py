@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from latentia.typing import Form
+from latentia.form import Form
 
 from .blocks import Blocks, round_up
 from .table import read_table

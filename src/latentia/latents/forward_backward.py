@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from latentia.numerics import log_sum_exp, safe_log
 from latentia.typing import Probabilities, Scalar
 
-from .scaled_recursions import ScaledPass, scaled
+from .scaled_recursions import scaled
 
 
 class ChainPass(NamedTuple):
@@ -95,15 +95,13 @@ def _choose(start: Array, moves: Array, values: Array) -> ChainPass:
     counted = jax.vmap(informed)(values)
     quick = scaled(start, moves, values, counted)
 
-    def slow(_: Any) -> ChainPass:
+    def slow(_: Any) -> tuple[Array, ChainPass]:
         first, each = (jnp.broadcast_to(a, (len(values), *a.shape[1:])) for a in (start, moves))
-        return jax.vmap(log_forward_backward)(first, each, values)
+        return jnp.array(True), jax.vmap(log_forward_backward)(first, each, values)
 
-    def kept(found: ScaledPass) -> ChainPass:
-        return ChainPass(found.log_evidence, found.filtered, found.smoothed, found.moves)
-
-    branches: Any = (kept, slow)
-    return jax.lax.cond(quick.safe, *branches, quick)
+    found = ChainPass(quick.log_evidence, quick.filtered, quick.smoothed, quick.moves)
+    # A loop that mostly runs not at all: a choice between two would copy what it keeps.
+    return jax.lax.while_loop(lambda carry: ~carry[0], slow, (quick.safe, found))[1]
 
 
 @jax.custom_batching.custom_vmap

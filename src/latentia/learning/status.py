@@ -35,9 +35,9 @@ _MESSAGES = {
         "precision; rescale the data, or use float64."
     ),
     Status.DEGENERATE: (
-        "Degenerate: the likelihood has no maximum, since a component has shrunk to the smallest "
-        "variance allowed, or a slope or an intercept has grown to its bound; use fewer components "
-        "or a simpler covariance, and leave out columns that are constant or repeat others."
+        "Degenerate: a component has shrunk to the smallest variance allowed (or a slope has grown "
+        "to its bound), so its likelihood means nothing; use fewer components or a simpler "
+        "covariance, and leave out columns that are constant or repeat others."
     ),
     Status.NON_FINITE: (
         "Failed: the objective or a parameter became NaN or infinite, most likely because a "
