@@ -64,6 +64,7 @@ def test_3_score_does_not_depend_on_the_rotation_of_factors():
     )
 
 
+@pytest.mark.slow
 def test_4_probabilistic_pca_is_the_closed_form():
     x = sample(MODELS["probabilistic pca"], 3, 500).x
     like = LinearGaussian(dim=5, latent_dim=2, isotropic=True)
@@ -76,6 +77,7 @@ def test_4_probabilistic_pca_is_the_closed_form():
     np.testing.assert_allclose(found.log_likelihood, expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_5_the_best_start_is_kept_whole(seed):
     found = fit(unset(Gaussian(dim=2), 3), FAITHFUL, key=seed)
@@ -121,6 +123,7 @@ def test_11_no_noise_left_is_a_stated_case():
     assert found.verdict.level == "fail"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["gaussian mixture", "bernoulli mixture", "poisson mixture"])
 def test_16_an_empty_component_keeps_its_parameters_and_weight_zero(name):
     model = MODELS[name]
@@ -223,6 +226,7 @@ def test_47_a_singular_prior_covariance_is_sampled():
     np.testing.assert_allclose(x[:, 0], x[:, 1], atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("states", [2, 5])
 def test_57_duplicates_and_too_many_components_end(states):
     x = np.repeat(np.array([[0.0, 1.0], [2.0, 1.0]]), 10, axis=0)
@@ -255,6 +259,7 @@ def test_noise_of_1e_12_is_scored_right():
     np.testing.assert_allclose(score(model, x), expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_nested_models_are_ordered():
     free, tied = (fit(unset(Gaussian(dim=2, tied=t), 2), FAITHFUL) for t in (False, True))
     assert tied.log_likelihood <= free.log_likelihood

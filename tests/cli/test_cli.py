@@ -165,6 +165,7 @@ def test_a_failed_fit_leaves_no_files(folder, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_signals_end_a_command_within_two_seconds(sign, code, tmp_path):
     rng = np.random.default_rng(0)
@@ -185,6 +186,7 @@ def test_signals_end_a_command_within_two_seconds(sign, code, tmp_path):
     assert not (tmp_path / "out").exists() or not os.listdir(tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_a_series_is_a_hidden_markov_model(tmp_path):
     path = tmp_path / "series.csv"
     rows = [f"{'a' if i < 40 else 'b'},{20 if i % 20 < 10 else 2}" for i in range(80)]
@@ -199,6 +201,7 @@ def test_a_series_is_a_hidden_markov_model(tmp_path):
     assert len(ask("score", model, path, "--sequence", "run").output.split()) == 3
 
 
+@pytest.mark.slow
 def test_a_series_is_a_linear_dynamical_system(tmp_path):
     path = tmp_path / "series.csv"
     rng = np.random.default_rng(0)

@@ -13,6 +13,7 @@ def alone(family, states=1):
     return LatentVariableModel(Discrete(states), Switch(family, states))
 
 
+@pytest.mark.slow
 def test_as_the_only_state_it_is_the_mixture_model():
     """The part is a latent variable of the family here and of the model there."""
     x = load_faithful().data
@@ -35,6 +36,7 @@ def test_states_of_several_parts_are_found():
     assert (gaps.min(axis=0) < 0.3).all(), means
 
 
+@pytest.mark.slow
 def test_parts_of_any_family_and_inside_a_product():
     rng = np.random.default_rng(1)
     x = np.column_stack([rng.poisson([1.0, 12.0], (300, 2)).ravel(), rng.integers(0, 2, 600)]) * 1.0
@@ -43,6 +45,7 @@ def test_parts_of_any_family_and_inside_a_product():
     np.testing.assert_allclose(np.sort(rates.ravel()), [1.0, 12.0], atol=0.4)
 
 
+@pytest.mark.slow
 def test_ties_hold_within_each_mixture():
     x = load_faithful().data
     fit = latentia.fit(alone(Mixture(2, Gaussian(dim=2, tied=True)), 2), x)
@@ -52,6 +55,7 @@ def test_ties_hold_within_each_mixture():
     assert fit.degrees_of_freedom == 1 + 2 * (1 + 4 + 3)
 
 
+@pytest.mark.slow
 def test_a_collapsed_part_is_flagged():
     x = np.concatenate([np.random.default_rng(0).normal(size=50), np.full(50, 7.0)])[:, None]
     fit = latentia.fit(alone(Mixture(2, Gaussian(dim=1))), x)

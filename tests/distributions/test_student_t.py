@@ -67,6 +67,7 @@ def maximum_by_scipy(x):
     return -found.fun, np.exp(found.x[-1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", [False, True])
 def test_em_reaches_the_maximum_that_a_general_optimiser_finds(missing):
     rng = np.random.default_rng(3)
@@ -87,6 +88,7 @@ def test_real_data_with_missing_entries():
     assert fitted(StudentT(dim=2), x).log_likelihood == pytest.approx(value, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_outliers_have_little_say():
     clean = load_faithful().data
     dirty = clean.copy()

@@ -109,6 +109,7 @@ def test_polars_in_polars_out(mixed):
     assert model.sample(2)[0].columns == frame.columns
 
 
+@pytest.mark.slow
 def test_a_schema_says_otherwise(mixed):
     model = MixedMixture(2, schema={"visits": "gaussian"}).fit(mixed)
     assert "mean" in model.parameters_["visits"]
@@ -116,6 +117,7 @@ def test_a_schema_says_otherwise(mixed):
         MixedMixture(2, schema={"vists": "gaussian"}).fit(mixed)
 
 
+@pytest.mark.slow
 def test_numbers_alone_are_a_gaussian_mixture():
     rows = np.random.default_rng(0).normal(size=(100, 2))
     rows[:50] += 4

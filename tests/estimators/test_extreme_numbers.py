@@ -130,6 +130,7 @@ def test_the_same_numbers_give_the_same_answer_and_are_not_touched(estimator, ca
     assert model.score(rows) == pytest.approx(base.score(plain), rel=1e-12)
 
 
+@pytest.mark.slow
 def test_masked_is_missing(fitted):
     masked, holes = np.ma.array(X, mask=False), X.copy()
     masked[5:9, 1] = np.ma.masked

@@ -194,6 +194,7 @@ def test_sample_has_the_shape_and_the_law(X):
     np.testing.assert_allclose(near.mean(axis=0), mixture.means_[1], rtol=0.03)
 
 
+@pytest.mark.slow
 def test_warm_start_continues(X):
     mixture = GaussianMixture(3, covariance_type="diag", warm_start=True, max_iter=3)
     with pytest.warns(ConvergenceWarning, match="limit on iterations"):

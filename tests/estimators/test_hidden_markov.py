@@ -67,6 +67,7 @@ def test_answers_are_those_of_hmmlearn(kind):
     )
 
 
+@pytest.mark.slow
 def test_other_emissions_score_as_in_hmmlearn():
     hmm = pytest.importorskip("hmmlearn.hmm")
     counts = load_earthquakes().data[:60, 1:]
@@ -122,6 +123,7 @@ def test_params_and_init_params_say_what_is_learned():
         GaussianHMM(3, params="stc").fit(x)
 
 
+@pytest.mark.slow
 def test_missing_values_weights_and_labels():
     x, states = set_by_hand().sample(300, random_state=1)
     gaps = x.copy()
@@ -134,6 +136,7 @@ def test_missing_values_weights_and_labels():
     assert (model.predict(x) == states).mean() > 0.97
 
 
+@pytest.mark.slow
 def test_any_family_emits(tmp_path):
     counts = load_earthquakes().data[:, 1:]
     x = np.concatenate([counts, np.log(counts + 1)], axis=1)

@@ -72,6 +72,7 @@ def test_iris_with_one_factor_is_a_heywood_case():
     assert found.verdict.level == "fail", found.verdict
 
 
+@pytest.mark.slow
 def test_airquality_with_missing_values():
     expected = golden("factor_analysis.json")["airquality_gaussian_missing"]
     x = numbers("airquality", ["Ozone", "Solar.R", "Wind", "Temp"])

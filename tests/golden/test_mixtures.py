@@ -63,6 +63,7 @@ def test_mclust_grid(row):
     reach(row)
 
 
+@pytest.mark.slow
 def test_iris_tied_with_four_components_reaches_what_mclust_misses():
     assert gaussian_mixture(table("iris"), "tied", 4).log_likelihood >= -223.05 - SLACK
 

@@ -124,6 +124,7 @@ def test_steep_curves_get_as_many_nodes_as_they_need():
     assert str(posterior.rule.count(1)) in posterior.method
 
 
+@pytest.mark.slow
 def test_the_estimated_error_is_no_smaller_than_the_true_one():
     model, x = model_of("count"), np.array([[9.0, 4.0, 30.0], [0.0, 0.0, 0.0], [40.0, 5.0, 90.0]])
     exact = score(model, x)
@@ -167,6 +168,7 @@ def test_laplace_has_the_mode_and_nearly_the_evidence():
         assert float(Laplace().infer(model, x[2]).log_evidence) == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_four_dimensions_against_a_large_sample_of_z():
     rng = np.random.default_rng(0)
     loadings, bias = rng.normal(size=(12, 4)), rng.normal(size=12)

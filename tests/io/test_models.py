@@ -119,6 +119,7 @@ def estimators():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("estimator", "data"), estimators(), ids=range(5))
 def test_estimators_load_without_their_data(estimator, data, tmp_path):
     path = tmp_path / "model.safetensors"

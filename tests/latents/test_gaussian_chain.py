@@ -132,6 +132,7 @@ def test_smoother_is_the_dense_gaussian(name):
     np.testing.assert_allclose(got[3], lag, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("learned", [LEARNED, ("noise", "drift"), ("transition", "covariance")])
 def test_maximize_is_the_regression_of_each_step_on_the_one_before(learned):
     """Against the moments of the dense Gaussian, summed over the moves up to the last seen step."""

@@ -34,6 +34,7 @@ def many_steps(model, data, limits):
     return jax.lax.scan(step, model, None, 500)
 
 
+@pytest.mark.slow
 def test_no_covariance_becomes_indefinite_in_500_steps():
     """Everything learned, a constant stretch, gaps, and more coordinates than the data have."""
     x = lt.sample(system(), 1, 4).x
@@ -56,6 +57,7 @@ def test_no_covariance_becomes_indefinite_in_500_steps():
         assert values.min() >= -1e-14 * values.max()
 
 
+@pytest.mark.slow
 def test_gradient_and_em_reach_the_maximum_of_the_nile():
     """R's KFAS: log-likelihood -632.5456 at variances 1469.17 and 15098.52."""
     by_gradient = lt.fit_structural(lt.structural(), FLOW)
