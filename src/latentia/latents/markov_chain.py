@@ -16,6 +16,7 @@ from latentia.typing import Key, Probabilities, Scalar, States, Weights
 from .discrete import label_values, probabilities_or_unset
 from .interface import AbstractLabelledPrior
 from .markov_posterior import FORWARD_BACKWARD, MarkovMoments, MarkovPosterior
+from .probabilities import permitted, shares_of
 from .stationary import raised_transitions, stationary_distribution
 
 
@@ -139,9 +140,9 @@ class MarkovChain(AbstractLabelledPrior):
         )
 
     def maximize(self, statistics: MarkovTotals) -> Self:
-        moves = _shares(statistics.moves, self.transitions)
+        moves = shares_of(statistics.moves, self.transitions)
         if self.start is not None:
-            return self._like(_shares(statistics.start, self.start), moves)
+            return self._like(shares_of(statistics.start, self.start), moves)
         return self._like(None, raised_transitions(self.transitions, moves, *statistics))
 
     def imagine(self, other: Self, weight: Scalar) -> MarkovTotals:
@@ -154,15 +155,19 @@ class MarkovChain(AbstractLabelledPrior):
         return first + jnp.sum(product_log(moves, self.transitions))
 
     def begin(self, assignment: jax.Array, weight: Weights) -> Self:
-        """Chance decides half of the moves: rows in no order tell nothing of what follows what."""
+        """Chance decides half of the moves: rows in no order tell nothing of what follows what.
+
+        What is forbidden, a probability of 0, stays so.
+        """
         shares = weight @ assignment
         some = jnp.sum(shares)
         even = jnp.full(self.states, 1 / self.states, shares.dtype)
         shares = jnp.where(some > 0, shares / jnp.where(some > 0, some, 1.0), even)
-        # No state is out of reach at the start, since EM could never bring it back.
+        # No other state is out of reach at the start, since EM could never bring it back.
         mixed = 0.9 * shares + 0.1 * even
         moves = 0.5 * jnp.eye(self.states, dtype=mixed.dtype) + 0.5 * mixed
-        return self._like(None if self.start is None else mixed, moves)
+        start = None if self.start is None else permitted(mixed, self.start)
+        return self._like(start, permitted(moves, self.transitions))
 
     def reorder(self, order: jax.Array) -> Self:
         start = None if self.start is None else self.start[order]
@@ -233,9 +238,3 @@ def _free(probabilities: Any) -> int:
         return 0
     allowed = np.isnan(probabilities) | (probabilities > 0)
     return int(allowed.sum()) - probabilities.size // probabilities.shape[-1]
-
-
-def _shares(counts: jax.Array, before: jax.Array) -> jax.Array:
-    """Counts as probabilities; a state that was never left keeps what it had."""
-    total = jnp.sum(counts, axis=-1, keepdims=True)
-    return jnp.where(total > 0, counts / jnp.where(total > 0, total, 1.0), before)

@@ -149,7 +149,8 @@ def _forward(start: Array, moves: Array, values: Array) -> _Ahead:
         (last, lowest), out = jax.lax.scan(step, begun, (values, each))
     else:
         (last, lowest), out = jax.lax.scan(lambda c, v: step(c, (v, moves)), begun, values)
-    return _Ahead(*out, lowest, last)
+    filtered, ratios, logs = out
+    return _Ahead(filtered, ratios, logs, lowest, last)
 
 
 def _backward(end: Array, moves: Array, ahead: _Ahead, known: Array) -> _Back:

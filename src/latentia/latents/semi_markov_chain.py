@@ -18,6 +18,7 @@ from .discrete import label_values, probabilities_or_unset
 from .interface import AbstractLabelledPrior, AbstractSequencePosterior
 from .markov_chain import MarkovTotals
 from .markov_posterior import MarkovMoments, MarkovPosterior
+from .probabilities import permitted, shares_of
 
 _ALGORITHM = "forward-backward over states and their ages"
 
@@ -211,8 +212,8 @@ class SemiMarkovChain(AbstractLabelledPrior):
             total > 0, ended / jnp.where(total > 0, total, 1.0), _hazards(self.durations)
         )
         return self._like(
-            _shares(statistics.start, self.start),
-            _shares(jnp.sum(left, axis=1), self.transitions),
+            shares_of(statistics.start, self.start),
+            shares_of(jnp.sum(left, axis=1), self.transitions),
             _from_hazards(ends),
         )
 
@@ -241,8 +242,10 @@ class SemiMarkovChain(AbstractLabelledPrior):
         mixed = 0.9 * shares + 0.1 * even
         moves = jnp.tile(mixed, (self.states, 1)) * (1 - jnp.eye(self.states, dtype=mixed.dtype))
         ends = jnp.full((self.states, self.longest), 0.3, mixed.dtype).at[:, -1].set(1.0)
-        moves = moves / jnp.sum(moves, axis=-1, keepdims=True)
-        return self._like(mixed, moves, _from_hazards(ends))
+        durations = permitted(_from_hazards(ends), self.durations)
+        return self._like(
+            permitted(mixed, self.start), permitted(moves, self.transitions), durations
+        )
 
     def reorder(self, order: jax.Array) -> Self:
         moves = self.transitions[order][:, order]
@@ -287,11 +290,6 @@ def _from_hazards(ends: jax.Array) -> jax.Array:
     before = jnp.cumprod(1 - ends[..., :-1], axis=-1)
     durations = ends * jnp.concatenate([jnp.ones_like(ends[..., :1]), before], axis=-1)
     return durations / jnp.sum(durations, axis=-1, keepdims=True)
-
-
-def _shares(counts: jax.Array, before: jax.Array) -> jax.Array:
-    total = jnp.sum(counts, axis=-1, keepdims=True)
-    return jnp.where(total > 0, counts / jnp.where(total > 0, total, 1.0), before)
 
 
 def _given(value: Any, name: str) -> Any:

@@ -79,8 +79,12 @@ class GuessedResponse(AbstractResponse):
         # Starts differ in how much is guessed: from next to nothing to what the margin allows.
         odds = marginal_odds(x, weight)
         first, second = jax.random.split(key)
-        most = 0.6 * jnp.minimum(jax.nn.sigmoid(odds), 0.5) * jax.random.uniform(first, ()) ** 2
-        guessing = jnp.maximum(most * jax.random.uniform(second, odds.shape), 1e-4)
+        most = (
+            0.6
+            * jnp.minimum(jax.nn.sigmoid(odds), 0.5)
+            * jax.random.uniform(first, (), odds.dtype) ** 2
+        )
+        guessing = jnp.maximum(most * jax.random.uniform(second, odds.shape, odds.dtype), 1e-4)
         share = jax.nn.sigmoid(odds)
         known = jnp.clip((share - guessing) / (1 - guessing), 1e-3, 1 - 1e-3)
         return type(self)((jnp.log(known) - jnp.log1p(-known)) * widening(slopes), guessing)
