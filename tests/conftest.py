@@ -7,7 +7,6 @@ import tempfile
 
 import pytest
 
-
 # Linux allows a process 65,530 memory maps, and a compiled fit takes up to a thousand of them.
 MOST_MAPS = 20_000
 
