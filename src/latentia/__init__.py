@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .distributions import GaussianRegression as GaussianRegression
     from .distributions import Mixture as Mixture
     from .distributions import Poisson as Poisson
+    from .distributions import PoissonRegression as PoissonRegression
     from .distributions import Product as Product
     from .distributions import SphericalGaussian as SphericalGaussian
     from .distributions import StudentT as StudentT
@@ -104,6 +105,7 @@ _WHERE = {
     "Bernoulli": "latentia.distributions",
     "Categorical": "latentia.distributions",
     "Poisson": "latentia.distributions",
+    "PoissonRegression": "latentia.distributions",
     "Product": "latentia.distributions",
     "StudentT": "latentia.distributions",
     "DiagonalStudentT": "latentia.distributions",

@@ -12,6 +12,7 @@ from latentia import (
     LatentVariableModel,
     MarkovChain,
     PerStep,
+    PoissonRegression,
     Switch,
 )
 from latentia.distributions.given import at
@@ -67,6 +68,68 @@ def test_a_mixture_of_regressions_on_npreg():
     fit = latentia.fit(regressions(2, 2), x[:, 1:], given=u)
     assert fit.log_likelihood >= golden("hidden_markov.json")["npreg"]["gaussian"] - 1e-4
     assert fit.degrees_of_freedom == 9
+
+
+def counts(seed=0, rows=200):
+    """Counts whose first row is far from all others: the whole Newton step overshoots."""
+    rng = np.random.default_rng(seed)
+    u = rng.normal(size=(rows, 2))
+    u[0] = 8
+    return u, rng.poisson(np.exp(0.3 + u @ np.array([[1.0], [-0.5]]))).astype(float)
+
+
+def rates(states, covariates=1):
+    part = PoissonRegression(dim=1, covariates=covariates)
+    return LatentVariableModel(Discrete(states), Switch(part, states))
+
+
+def test_one_state_of_counts_has_no_slope_at_the_end():
+    u, x = counts()
+    x[5] = np.nan
+    fit = latentia.fit(rates(1, 2), x, given=u, learner=latentia.EM(tol=1e-12))
+    assert fit.converged and np.all(np.diff(fit.trace) >= 0)
+    part = fit.model.likelihood.parts
+    design = np.column_stack([u, np.ones(len(u))])
+    expected = np.exp(design @ np.append(part.coefficients[0, 0], part.intercept[0, 0]))
+    slope = np.where(np.isnan(x), 0, x - expected[:, None]).T @ design
+    np.testing.assert_allclose(slope, 0, atol=1e-4)
+    assert fit.degrees_of_freedom == 3
+
+
+def test_a_mixture_of_poisson_regressions_on_npreg():
+    x = numbers("flexmix_npreg", ["x", "yp"])
+    fit = latentia.fit(rates(2), x[:, 1:], given=x[:, :1])
+    assert fit.log_likelihood >= golden("hidden_markov.json")["npreg"]["poisson"] - 1e-4
+    assert fit.degrees_of_freedom == 5
+
+
+def test_draws_of_counts_follow_the_covariates():
+    model = LatentVariableModel(
+        Discrete(np.ones(1)), Switch(PoissonRegression(np.array([[[0.5]]]), np.array([[0.2]])))
+    )
+    drawn = latentia.sample(model, 0, 4000, given=np.array([2.0]))
+    assert drawn.x.mean() == pytest.approx(np.exp(1.2), rel=0.05)
+    assert latentia.score(model, np.array([-1.0]), given=np.array([2.0])) == -np.inf
+
+
+@pytest.mark.slow
+def test_imaginary_counts_are_the_gaussian_integral():
+    one = PoissonRegression(np.array([[0.4, -0.2]]), np.array([0.3]))
+    two = PoissonRegression(np.array([[-0.1, 0.5]]), np.array([-0.2]))
+    nodes, each = np.polynomial.hermite_e.hermegauss(20)
+    each = each / each.sum()
+    u = np.stack(np.meshgrid(nodes, nodes), axis=-1).reshape(-1, 2)
+    weight = np.outer(each, each).ravel()
+    with precision_of(u):
+        mean = np.exp(u @ two.coefficients.T + two.intercept)
+        # Totals are linear in the counts, so that their means may stand for them.
+        expected = one.statistics(np.concatenate([mean, u], axis=1), weight)
+        found = one.imagine(two, 1.0)
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-8)
+        logs = u @ one.coefficients.T + one.intercept
+        value = weight @ (mean * logs - np.exp(logs))
+        np.testing.assert_allclose(one.expected_log_prob(two), value[0], rtol=1e-8)
 
 
 def test_an_autoregressive_chain():

@@ -5,6 +5,7 @@ from .categorical import Categorical as Categorical
 from .diagonal_student_t import DiagonalStudentT as DiagonalStudentT
 from .exponential import Exponential as Exponential
 from .gaussian import Gaussian as Gaussian
+from .gaussian_regression import GaussianRegression as GaussianRegression
 from .independent_gaussian import DiagonalGaussian as DiagonalGaussian
 from .independent_gaussian import SphericalGaussian as SphericalGaussian
 from .interface import AbstractDistribution as AbstractDistribution
@@ -13,6 +14,6 @@ from .interface import AbstractFamily as AbstractFamily
 from .interface import Limits as Limits
 from .mixture import Mixture as Mixture
 from .poisson import Poisson as Poisson
+from .poisson_regression import PoissonRegression as PoissonRegression
 from .product import Product as Product
-from .regression import GaussianRegression as GaussianRegression
 from .student_t import StudentT as StudentT

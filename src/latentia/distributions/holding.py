@@ -15,10 +15,11 @@ from latentia.typing import Statistics
 
 from .diagonal_student_t import DiagonalStudentT
 from .gaussian import Gaussian
+from .gaussian_regression import GaussianRegression
 from .independent_gaussian import DiagonalGaussian, SphericalGaussian
 from .mixture import Mixture
+from .poisson_regression import PoissonRegression
 from .product import Product
-from .regression import GaussianRegression
 from .student_t import StudentT
 
 
@@ -43,8 +44,9 @@ for _family in (Gaussian, DiagonalGaussian, SphericalGaussian):
     hold.register(_family, _about_the_mean)
 
 
-@hold.register
-def _(part: GaussianRegression, statistics: Any, held: Any) -> Any:
+@hold.register(GaussianRegression)
+@hold.register(PoissonRegression)
+def _(part: Any, statistics: Any, held: Any) -> Any:
     fixed = jnp.concatenate([held.coefficients, held.intercept[..., None]], axis=-1)
     return without_equations(statistics, fixed)
 

@@ -50,6 +50,7 @@ PARTS: dict[str, type] = {
     "DiagonalStudentT": distributions.DiagonalStudentT,
     "Mixture": distributions.Mixture,
     "GaussianRegression": distributions.GaussianRegression,
+    "PoissonRegression": distributions.PoissonRegression,
 }
 NAMES = {cls: name for name, cls in PARTS.items()}
 

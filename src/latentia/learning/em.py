@@ -23,6 +23,9 @@ from .interface import AbstractLearner
 from .status import Status
 from .stopping import Gains, after, gap, no_gains, tested
 
+# A plain step is shortened by factors of 4 until it is no longer than this share of it.
+_SHORTEST = 0.01
+
 
 class Problem(NamedTuple):
     """What is maximised: the log-likelihood and the log prior, per unit of weight.
@@ -43,7 +46,11 @@ class Problem(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """Where an EM run stands: its last accepted model, and the candidate to evaluate next."""
+    """Where an EM run stands: its last accepted model, and the candidate to evaluate next.
+
+    ``share`` says how much of the plain step from the model to its ``image`` the candidate makes,
+    and is 0 for an extrapolation.
+    """
 
     model: Any
     objective: jax.Array
@@ -51,7 +58,7 @@ class Progress(NamedTuple):
     point: jax.Array
     residual: jax.Array
     candidate: Any
-    plain: jax.Array
+    share: jax.Array
     history: History
     gains: Gains
     patience: jax.Array
@@ -125,7 +132,7 @@ class EM(AbstractLearner):
             point=point,
             residual=jnp.zeros_like(point),
             candidate=model,
-            plain=jnp.array(True),
+            share=jnp.ones((), dtype),
             history=no_history(max(self.memory, 1), point.size, dtype),
             gains=no_gains(dtype),
             patience=jnp.zeros((), jnp.int32),
@@ -139,19 +146,28 @@ class EM(AbstractLearner):
     def step(self, state: Progress, totals: Totals, problem: Problem) -> Progress:
         image, value = em_map(state.candidate, totals, problem)
         good = jnp.isfinite(value) & _all_finite(image)
-        enough = _acceptable(value, state, problem)
+        accepted = good & _acceptable(value, state, problem)
         moved = self._advance(state, image, value, problem)
-        # A failed extrapolation costs one pass: back to the plain step from the last good point.
-        retreat = state._replace(
-            candidate=state.image,
-            plain=jnp.array(True),
+        after = _choose(accepted, moved, self._retreat(state, good, value))
+        return self._propose(after, problem)
+
+    def _retreat(self, state: Progress, good: jax.Array, value: jax.Array) -> Progress:
+        """Back to the last good point, once the candidate is refused.
+
+        A failed extrapolation is followed by the plain step. That cannot lower the objective where
+        the M-step is a maximum; where it is a step of Newton's method, a part of it is tried.
+        """
+        failed = state.share > 0
+        shorter = good & (state.share > _SHORTEST)
+        status = jnp.where(good, Status.FELL, Status.NON_FINITE)
+        status = jnp.where(failed & ~shorter, status, state.status)
+        return state._replace(
+            share=jnp.where(failed, 0.25 * state.share, 1.0).astype(state.share.dtype),
             history=state.history._replace(filled=jnp.zeros((), jnp.int32)),
             gains=no_gains(value.dtype),
             steps=state.steps + 1,
+            status=status.astype(jnp.int32),
         )
-        failure = jnp.where(good, Status.FELL, Status.NON_FINITE).astype(jnp.int32)
-        failed = retreat._replace(status=jnp.where(state.plain, failure, state.status))
-        return _choose(good & enough, moved, failed)
 
     def _advance(self, state: Progress, image: Any, value: jax.Array, problem: Problem) -> Progress:
         """The state once the candidate is accepted."""
@@ -161,30 +177,41 @@ class EM(AbstractLearner):
         longer = remember(state.history, point - state.point, residual - state.residual)
         history = _choose(first, state.history, longer)
         gain = value - state.objective
-        gains = _choose(first, no_gains(value.dtype), after(state.gains, gain, state.plain))
+        whole = state.share == 1
+        gains = _choose(first, no_gains(value.dtype), after(state.gains, gain, whole))
         converged = (gap(gains, value) < problem.tol) & (jnp.abs(gain) < problem.tol)
         # Small gains call for two plain steps in a row, which tell the distance to the limit. If
         # that is too far, the acceleration gets a few steps before the next test.
         patience = jnp.where(tested(gains) & ~converged, self.memory + 2, state.patience - 1)
         testing = (jnp.abs(gain) < problem.tol) & (patience <= 0)
         plain = testing | (history.filled == 0) | (self.memory == 0)
-        ahead = bind_vector(extrapolate(history, point, residual), image)
-        ahead = LatentVariableModel(ahead.prior, ahead.likelihood.restrict(problem.limits))
-        ahead = put_back(problem.held, image, ahead)
-        plain = plain | ~_all_finite(ahead)
         return Progress(
             model=state.candidate,
             objective=value,
             image=image,
             point=point,
             residual=residual,
-            candidate=_choose(plain, image, ahead),
-            plain=plain,
+            candidate=image,
+            share=jnp.where(plain, 1.0, 0.0).astype(state.share.dtype),
             history=history,
             gains=gains,
             patience=jnp.maximum(patience, 0).astype(jnp.int32),
             steps=state.steps + 1,
             status=jnp.where(converged, Status.CONVERGED, Status.RUNNING).astype(jnp.int32),
+        )
+
+    def _propose(self, state: Progress, problem: Problem) -> Progress:
+        """The state with its next candidate."""
+        part = state.point + state.share * state.residual
+        far = extrapolate(state.history, state.point, state.residual)
+        ahead = bind_vector(jnp.where(state.share > 0, part, far), state.image)
+        ahead = LatentVariableModel(ahead.prior, ahead.likelihood.restrict(problem.limits))
+        ahead = put_back(problem.held, state.image, ahead)
+        usable = _all_finite(ahead)
+        whole = (state.share == 1) | ~usable
+        return state._replace(
+            candidate=_choose(whole, state.image, ahead),
+            share=jnp.where(usable, state.share, 1.0).astype(state.share.dtype),
         )
 
 
@@ -220,9 +247,9 @@ def _with_imaginary_data(model: Any, totals: Totals, problem: Problem) -> Totals
 def _acceptable(value: jax.Array, state: Progress, problem: Problem) -> jax.Array:
     """Whether the objective rose, up to rounding. With a ridge a plain step may lower it."""
     slack = 1e-9 if value.dtype == jnp.float64 else 1e-6
-    allowed = jnp.where(state.plain, slack, 0.0) * jnp.maximum(jnp.abs(state.objective), 1.0)
+    allowed = jnp.where(state.share > 0, slack, 0.0) * jnp.maximum(jnp.abs(state.objective), 1.0)
     ridge = jnp.any(problem.limits.ridge > 0)
-    return (value >= state.objective - allowed) | (state.plain & ridge) | (state.steps == 0)
+    return (value >= state.objective - allowed) | ((state.share > 0) & ridge) | (state.steps == 0)
 
 
 def _all_finite(tree: Any) -> jax.Array:

@@ -11,6 +11,7 @@ from latentia.constraints import positive
 from latentia.numerics import solve_positive
 from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 
+from .covariates import extended, need_covariates, split
 from .discrete_terms import observed_part, ratio
 from .given import at, inputs
 from .independent_gaussian import DiagonalGaussian, column_moments
@@ -61,12 +62,7 @@ class GaussianRegression(AbstractFamily):
     ) -> None:
         if coefficients is None:
             size = need_dim(dim, "GaussianRegression")
-            if covariates is None or covariates < 1:
-                raise TypeError(
-                    "covariates of GaussianRegression should be a whole number of at least 1, but "
-                    f"is {covariates}: write GaussianRegression(dim=1, covariates=2), for instance."
-                )
-            coefficients = unset(size, covariates)
+            coefficients = unset(size, need_covariates(covariates, "GaussianRegression"))
         self.coefficients = as_parameter(coefficients, "coefficients")
         shape = np.shape(self.coefficients)[:-1]
         self.intercept = as_parameter(
@@ -91,11 +87,9 @@ class GaussianRegression(AbstractFamily):
 
     def _gap(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Residuals ``[..., D]``, NaN where x is missing, and (u, 1), ``[..., P+1]``."""
-        columns = self._columns
-        given = jnp.nan_to_num(x[..., columns:])
-        one = jnp.ones((*given.shape[:-1], 1), x.dtype)
+        described, given = split(x, self._columns)
         mean = given @ self.coefficients.T + self.intercept
-        return x[..., :columns] - mean, jnp.concatenate([given, one], axis=-1)
+        return described - mean, extended(given)
 
     def sample(self, key: Key) -> Datum:
         raise ValueError(
@@ -111,14 +105,14 @@ class GaussianRegression(AbstractFamily):
         return self
 
     def statistics(self, x: Rows, weight: Weights) -> RegressionTotals:
-        gap, extended = self._gap(x)
+        gap, inputs = self._gap(x)
         value, seen = observed_part(gap)
         heavy = weight[:, None] * seen
-        design = jnp.einsum("nd,ni,nj->dij", heavy, extended, extended)
+        design = jnp.einsum("nd,ni,nj->dij", heavy, inputs, inputs)
         return RegressionTotals(
             jnp.sum(heavy, axis=0),
             jnp.sum(heavy * value**2, axis=0),
-            (heavy * value).T @ extended,
+            (heavy * value).T @ inputs,
             design,
         )
 
