@@ -225,23 +225,18 @@ MODELS = {
 }
 """Models whose parameters are set; the laws draw their data from the models themselves."""
 
-# These compile for long, and share nearly all of their code with "rasch": for the slow tier.
 EVERYDAY = (
     "gaussian mixture",
-    "poisson mixture",
     "latent classes",
     "factor analysis",
     "gaussian hidden markov model",
     "linear dynamical system",
-    "rasch",
+    "gaussian",
+    "diagonal gaussian",
+    "categorical",
+    "poisson",
+    "product of three kinds",
+    "student t",
+    "mixture of gaussians",
 )
-"""The models whose laws run by default; those of all others take long to compile, and wait."""
-
-LONG = (
-    "two-parameter logistic",
-    "guessed answers",
-    "graded response",
-    "partial credit",
-    "poisson factors in the plane",
-    "mixture of products",
-)
+"""What the laws run on by default; all else takes long to compile, and waits."""

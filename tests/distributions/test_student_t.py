@@ -80,6 +80,7 @@ def test_em_reaches_the_maximum_that_a_general_optimiser_finds(missing):
     assert fit.model.likelihood.parts.df[0] == pytest.approx(df, rel=1e-3)
 
 
+@pytest.mark.slow
 def test_real_data_with_missing_entries():
     """Ozone and wind; of the 153 days 37 lack the ozone."""
     x = numbers("airquality", ["Ozone", "Wind"])
@@ -103,6 +104,7 @@ def test_outliers_have_little_say():
     assert moved(latentia.Gaussian(dim=2), "mean").min() > 0.5
 
 
+@pytest.mark.slow
 def test_gaussian_data_end_near_the_gaussian():
     x = np.random.default_rng(0).uniform(size=(200, 2))
     student, gaussian = fitted(StudentT(dim=2), x), fitted(latentia.Gaussian(dim=2), x)

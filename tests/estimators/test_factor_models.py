@@ -29,6 +29,7 @@ def holes(X):
     return table
 
 
+@pytest.mark.slow
 def test_factor_analysis_is_that_of_scikit_learn(X):
     peer = Peer(2, tol=1e-12, max_iter=50_000, svd_method="lapack").fit(X)
     ours = FactorAnalysis(2, tol=1e-11).fit(X)

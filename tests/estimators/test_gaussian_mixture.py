@@ -38,7 +38,9 @@ def ordered(mixture):
     }
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", ["full", *(pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:])]
+)
 def test_attributes_and_answers_are_those_of_scikit_learn(X, kind):
     peer = Peer(2, covariance_type=kind, tol=1e-12, max_iter=5000, reg_covar=0).fit(X)
     ours = GaussianMixture(2, covariance_type=kind, tol=1e-11).fit(X)
@@ -203,6 +205,7 @@ def test_warm_start_continues(X):
     assert len(mixture.fit_.starts) == 1
 
 
+@pytest.mark.slow
 def test_inside_a_pipeline_a_search_and_a_pickle(X):
     search = GridSearchCV(GaussianMixture(), {"n_components": [1, 2]}, cv=3).fit(X)
     assert search.best_params_ == {"n_components": 2}

@@ -85,7 +85,10 @@ def test_other_emissions_score_as_in_hmmlearn():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize(
+    "kind",
+    ["diag", *(pytest.param(k, marks=pytest.mark.slow) for k in ("tied", "full", "spherical"))],
+)
 def test_mixture_emissions_score_as_in_hmmlearn(kind):
     hmm = pytest.importorskip("hmmlearn.hmm")
     x, _ = set_by_hand().sample(300, random_state=0)
@@ -108,6 +111,7 @@ def test_a_fit_finds_what_made_the_data_and_says_how_it_went():
     assert model.score(x) > set_by_hand().score(x)
 
 
+@pytest.mark.slow
 def test_params_and_init_params_say_what_is_learned():
     x, _ = set_by_hand().sample(400, random_state=0)
     model = GaussianHMM(3, "diag", params="mc", init_params="")
@@ -147,6 +151,7 @@ def test_any_family_emits(tmp_path):
     assert latentia.load(tmp_path / "model.safetensors").score(x) == model.score(x)
 
 
+@pytest.mark.slow
 def test_models_are_cloned_pickled_and_saved(tmp_path):
     counts = load_earthquakes().data[:, 1:]
     model = PoissonHMM(2, random_state=0, stationary=True).fit(counts)

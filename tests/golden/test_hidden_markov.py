@@ -15,7 +15,7 @@ def hidden_markov(family, states, **options):
 
 
 @pytest.mark.parametrize("start", ["stationary", "free"])
-@pytest.mark.parametrize("states", [2, 3, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("states", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in (3, 4))])
 def test_earthquakes(states, start):
     x = load_earthquakes().data[:, 1:]
     model = hidden_markov(Poisson(dim=1), states, stationary=start == "stationary")

@@ -131,6 +131,7 @@ def test_poisson_mixtures_of_earthquakes(states):
         np.testing.assert_allclose(rates, expected["lam"], rtol=2e-3)
 
 
+@pytest.mark.slow
 def test_waiting_times_with_a_common_variance():
     expected = golden("mixtures.json")["faithful_waiting_common_sigma"]
     found = gaussian_mixture(table("faithful_waiting"), "tied", 2)

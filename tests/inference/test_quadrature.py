@@ -107,6 +107,7 @@ def test_item_response_is_quadrature_at_400_nodes(kind):
     np.testing.assert_allclose(map_estimate(model, x)[:, 0], peak, atol=0.1)
 
 
+@pytest.mark.slow
 def test_steep_curves_get_as_many_nodes_as_they_need():
     slopes = np.array([[25.0], [18.0], [9.0]])
     model = LatentVariableModel(

@@ -93,6 +93,7 @@ def test_gradients_are_the_moments():
     assert_same((slope, np.asarray(by_move) * moves), (found.smoothed, found.moves))
 
 
+@pytest.mark.slow
 def test_a_long_chain_in_float32():
     """A million steps; the sum of so many logarithms must not drift."""
     start, moves, values = chain(3, 2, 3)

@@ -116,7 +116,12 @@ def test_a_single_step():
     assert got.moments.moves.mass == 0
 
 
-@pytest.mark.parametrize("name", CASES)
+EVERYDAY = ("one dimension", "diffuse throughout, singular noise")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n in EVERYDAY else pytest.mark.slow) for n in CASES]
+)
 def test_smoother_is_the_dense_gaussian(name):
     chain, emission, x = case(name)
     expected = dense(chain, emission, x)

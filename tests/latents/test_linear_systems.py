@@ -108,6 +108,7 @@ def test_structural_arguments():
         lt.fit_structural(lt.structural(trend=True, period=12), FLOW[:13])
 
 
+@pytest.mark.slow
 def test_a_diffuse_start_that_was_never_seen_is_unbounded():
     model = lt.structural(variances=[1.0])
     posterior = lt.infer(model, np.full((4, 1), np.nan))

@@ -7,16 +7,17 @@ those others in float32 too with `pytest -m exhaustive`.
 import numpy as np
 import pytest
 
-from catalogue import EVERYDAY, FAMILIES, LONG
+from catalogue import EVERYDAY
 from latentia.testing import cast
 
 
 def cases(laws, table, narrow=()):
     """Every case in both precisions: float64 by default, float32 so for the laws in ``narrow``."""
     out = []
-    for law in laws:
-        for name, part in table.items():
-            for precision in (np.float64, np.float32):
+    # By entries, so that the laws of one find its programs compiled.
+    for name, part in table.items():
+        for precision in (np.float64, np.float32):
+            for law in laws:
                 quick = precision is np.float64 or law.__name__ in narrow
                 label = f"{law.__name__}-{name}-{np.dtype(precision)}"
                 marks = tier(name, precision, quick)
@@ -26,7 +27,6 @@ def cases(laws, table, narrow=()):
 
 def tier(name, precision, quick):
     """The mark of a law on an entry of the catalogue, for a law that is ``quick`` or not."""
-    everyday = name in EVERYDAY or (name in FAMILIES and name not in LONG)
-    if everyday:
+    if name in EVERYDAY:
         return () if quick else pytest.mark.slow
     return pytest.mark.slow if precision is np.float64 else pytest.mark.exhaustive

@@ -17,9 +17,10 @@ QUICK = {
 
 
 def cases():
-    for law in FITTING_LAWS:
-        for name in MODELS:
-            for precision in (np.float64, np.float32):
+    # By models, so that the laws of one find its programs compiled.
+    for name in MODELS:
+        for precision in (np.float64, np.float32):
+            for law in FITTING_LAWS:
                 quick = name in QUICK[law.__name__] and precision is np.float64
                 marks = tier(name, precision, quick)
                 label = f"{law.__name__}-{name}-{np.dtype(precision)}"

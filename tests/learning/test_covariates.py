@@ -132,6 +132,7 @@ def test_imaginary_counts_are_the_gaussian_integral():
         np.testing.assert_allclose(one.expected_log_prob(two), value[0], rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_an_autoregressive_chain():
     rng = np.random.default_rng(1)
     states = np.repeat([0, 1, 0], 80)

@@ -75,6 +75,7 @@ def test_fixed_weights_leave_what_they_leave():
     assert fit.model.prior.weights.sum() == pytest.approx(1, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_loadings_fixed_to_zero_are_a_confirmatory_factor_analysis():
     rng = np.random.default_rng(1)
     truth = np.array([[0.9, 0], [0.8, 0], [0.7, 0], [0, 0.9], [0, 0.8], [0, 0.6]])
