@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .inference import choose as choose
     from .latents import Branching as Branching
     from .latents import Discrete as Discrete
+    from .latents import DrivenMarkovChain as DrivenMarkovChain
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
     from .latents import MarkovChain as MarkovChain
@@ -112,6 +113,7 @@ _WHERE = {
     "Mixture": "latentia.distributions",
     "GaussianRegression": "latentia.distributions",
     "Discrete": "latentia.latents",
+    "DrivenMarkovChain": "latentia.latents",
     "GaussianLatent": "latentia.latents",
     "Branching": "latentia.latents",
     "GaussianChain": "latentia.latents",

@@ -134,6 +134,19 @@ class StepPotentials(AbstractPotential):
         return type(self)(jax.vmap(lambda a, b: a + b)(self.steps, other.steps))
 
 
+class DrivenPotentials(AbstractPotential):
+    """Evidence about a sequence z that covariates ``given [T, P]`` drive, and these covariates."""
+
+    steps: AbstractPotential
+    given: Float[Array, "T P"]
+
+    def __call__(self, z: Any) -> Scalar:
+        return StepPotentials(self.steps)(z)
+
+    def __add__(self, other: Self | StepPotentials) -> Self:
+        return type(self)(jax.vmap(lambda a, b: a + b)(self.steps, other.steps), self.given)
+
+
 class WordPotential(AbstractPotential):
     """Words that were counted, each from one of K sources that are mixed in the proportions z.
 

@@ -11,11 +11,12 @@ import numpy as np
 from latentia.data.covariates import joined
 from latentia.data.parquet import ParquetRows
 from latentia.data.table import read_labels, read_table, read_weights, require_observed
-from latentia.distributions.given import inputs
+from latentia.distributions.given import drivers, inputs
 from latentia.inference import choose
 from latentia.inference.batches import for_rows, log_evidence, mode, whole
 from latentia.inference.sequences import answer_sequences, is_sequential
 from latentia.latents import AbstractLabelledPrior, AbstractPosterior
+from latentia.latents.given import sample_latent
 from latentia.learning import EM, Fit, Gradient
 from latentia.learning.fitting import fit_rows
 from latentia.learning.sequence_fitting import fit_any_sequences
@@ -86,7 +87,7 @@ def _covariates(given: Any, count: int, n: int | None) -> np.ndarray:
 def _draw_given(model: Any, keys: Any, z: Any, given: Any, many: bool) -> Any:
     def one(key: Any, inputs: Any) -> Any:
         first, second = jax.random.split(key)
-        latent = model.prior.sample(first) if z is None else z
+        latent = sample_latent(model.prior, first, inputs) if z is None else z
         return latent, sample_given(model.likelihood, second, latent, inputs)
 
     return jax.vmap(one)(keys, given) if many else one(keys, given)
@@ -148,7 +149,8 @@ def score(model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any 
 def _with(model: Any, x: Any, given: Any, argument: str) -> Any:
     """The data with covariates behind their columns, if the model uses any."""
     if count := inputs(model.likelihood):
-        return x if is_traced(model, x) else joined(x, given, count, argument)
+        always = drivers(model.likelihood) > 0
+        return x if is_traced(model, x) else joined(x, given, count, argument, always=always)
     if given is not None:
         raise ValueError("given should be None: no part of this model uses covariates.")
     return x

@@ -8,7 +8,7 @@ from .sequences import Sequences
 from .table import read_table
 
 
-def joined(data: Any, given: Any, count: int, argument: str) -> Any:
+def joined(data: Any, given: Any, count: int, argument: str, *, always: bool = False) -> Any:
     """Data with covariates behind their columns.
 
     Args:
@@ -17,6 +17,7 @@ def joined(data: Any, given: Any, count: int, argument: str) -> Any:
         given: the covariates, of the same make, with P columns.
         count: P, as the model has it.
         argument: what the error messages call ``data``.
+        always: whether covariates matter also where nothing of the data is observed.
 
     Returns:
         The same with D + P columns, as arrays.
@@ -31,7 +32,7 @@ def joined(data: Any, given: Any, count: int, argument: str) -> Any:
         )
     if isinstance(data, Sequences):
         inputs = given.values if isinstance(given, Sequences) else given
-        return data._replace(values=_beside(data.values, inputs, count, argument))
+        return data._replace(values=_beside(data.values, inputs, count, argument, always))
     many = isinstance(data, list | tuple) or np.ndim(data) == 3
     if many:
         if len(given) != len(data):
@@ -40,15 +41,15 @@ def joined(data: Any, given: Any, count: int, argument: str) -> Any:
                 f"{len(given)}."
             )
         pairs = zip(data, given, strict=True)
-        tables = [_beside(one, inputs, count, argument) for one, inputs in pairs]
+        tables = [_beside(one, inputs, count, argument, always) for one, inputs in pairs]
         return tables if isinstance(data, list | tuple) else np.stack(tables)
     if not hasattr(data, "columns") and np.ndim(data) == 1:
         one = np.asarray(data)[None]
-        return _beside(one, np.asarray(given)[None], count, argument)[0]
-    return _beside(data, given, count, argument)
+        return _beside(one, np.asarray(given)[None], count, argument, always)[0]
+    return _beside(data, given, count, argument, always)
 
 
-def _beside(data: Any, given: Any, count: int, argument: str) -> np.ndarray:
+def _beside(data: Any, given: Any, count: int, argument: str, always: bool) -> np.ndarray:
     values = read_table(data, argument=argument).values
     inputs = read_table(given, argument="given").values
     if inputs.shape != (len(values), count):
@@ -56,8 +57,9 @@ def _beside(data: Any, given: Any, count: int, argument: str) -> np.ndarray:
             f"given should have the shape ({len(values)}, {count}), a row for each row of "
             f"{argument} and a column for each covariate, but has {inputs.shape}."
         )
-    # A row of which nothing is observed says nothing, whatever its covariates.
-    empty = np.asarray(np.isnan(values).all(axis=1))
+    # A row of which nothing is observed says nothing, whatever its covariates, but where a chain
+    # goes on meanwhile.
+    empty = np.asarray(np.isnan(values).all(axis=1)) & (not always)
     lacking = np.isnan(inputs).any(axis=1) & ~empty
     if lacking.any():
         raise ValueError(

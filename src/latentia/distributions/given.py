@@ -18,6 +18,12 @@ def inputs(part: Any) -> int:
 
 
 @singledispatch
+def drivers(part: Any) -> int:
+    """How many of the covariates are for the latent variable: 0 for most parts."""
+    return 0
+
+
+@singledispatch
 def at(part: Any, given: jax.Array) -> Any:
     """The part for these covariates ``[P]``: it describes the other columns alone."""
     return part

@@ -25,6 +25,7 @@ PARTS: dict[str, type] = {
     "Branching": Branching,
     "MarkovChain": MarkovChain,
     "SemiMarkovChain": latents.SemiMarkovChain,
+    "DrivenMarkovChain": latents.DrivenMarkovChain,
     "GaussianChain": latents.GaussianChain,
     "StudentTLatent": latents.StudentTLatent,
     "Scaled": likelihoods.Scaled,

@@ -32,7 +32,8 @@ class MarkovPosterior(AbstractSequencePosterior):
         log_evidence: log p(x).
         probabilities: ``[T, K]``, of each state at each step given the whole sequence.
         filtered: ``[T, K]``, the same given the sequence up to that step.
-        moves: ``[K, K]``, the expected number of moves from i to j.
+        moves: ``[K, K]``, the expected number of moves from i to j; ``[T-1, K, K]``, of each step,
+            if each has transitions of its own.
     """
 
     log_evidence: jax.Array
@@ -76,14 +77,16 @@ class MarkovPosterior(AbstractSequencePosterior):
 
     def mode(self) -> States:
         """The most probable sequence of states, by Viterbi's algorithm (Viterbi 1967)."""
-        log_moves = safe_log(self.transitions)
+        varying, log_moves = self.transitions.ndim == 3, safe_log(self.transitions)
 
-        def forward(best: Array, value: Array) -> tuple[Array, Array]:
-            paths = best[:, None] + log_moves
+        def forward(best: Array, inputs: tuple[Array, Array | None]) -> tuple[Array, Array]:
+            value, move = inputs
+            paths = best[:, None] + (log_moves if move is None else move)
             return jnp.max(paths, axis=0) + value, jnp.argmax(paths, axis=0)
 
         first = safe_log(self.start) + self.log_values[0]
-        end, origins = jax.lax.scan(forward, first, self.log_values[1:])
+        each = log_moves if varying else None
+        end, origins = jax.lax.scan(forward, first, (self.log_values[1:], each))
 
         def backward(state: Array, origin: Array) -> tuple[Array, Array]:
             before = origin[state]
@@ -98,18 +101,23 @@ class MarkovPosterior(AbstractSequencePosterior):
         log_moves, log_filtered = safe_log(self.transitions), safe_log(self.filtered)
         keys = jax.random.split(key, self.filtered.shape[0])
 
-        def backward(later: Array, inputs: tuple[Array, Array]) -> tuple[Array, Array]:
-            filtered, key = inputs
-            state = jax.random.categorical(key, filtered + log_moves[:, later])
+        def backward(
+            later: Array, inputs: tuple[Array, Array, Array | None]
+        ) -> tuple[Array, Array]:
+            filtered, key, move = inputs
+            into = (log_moves if move is None else move)[:, later]
+            state = jax.random.categorical(key, filtered + into)
             return state, state
 
         last = jax.random.categorical(keys[-1], log_filtered[-1])
-        _, states = jax.lax.scan(backward, last, (log_filtered[:-1], keys[:-1]), reverse=True)
+        each = log_moves if self.transitions.ndim == 3 else None
+        _, states = jax.lax.scan(backward, last, (log_filtered[:-1], keys[:-1], each), reverse=True)
         return jnp.concatenate([states, last[None]])
 
     def log_prob(self, z: States) -> Scalar:
         values = jnp.take_along_axis(self.log_values, z[:, None], axis=1)
-        moves = safe_log(self.transitions)[z[:-1], z[1:]]
+        each = jnp.broadcast_to(self.transitions, (len(z) - 1, *self.transitions.shape[-2:]))
+        moves = safe_log(each[jnp.arange(len(z) - 1), z[:-1], z[1:]])
         joint = safe_log(self.start)[z[0]] + jnp.sum(moves) + jnp.sum(values)
         return joint - self.log_evidence
 
@@ -118,8 +126,8 @@ class MarkovPosterior(AbstractSequencePosterior):
             self.log_evidence,
             self.filtered[:length],
             self.probabilities[:length],
-            self.moves,
+            self.moves if self.moves.ndim == 2 else self.moves[: length - 1],
             self.start,
-            self.transitions,
+            self.transitions if self.transitions.ndim == 2 else self.transitions[: length - 1],
             self.log_values[:length],
         )

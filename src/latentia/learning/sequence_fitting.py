@@ -16,6 +16,7 @@ from latentia.data.sequences import (
     sequence_groups,
 )
 from latentia.data.table import Table, read_weights, require_observed
+from latentia.distributions.given import inputs
 from latentia.inference.sequences import require_columns
 from latentia.precision import on_host, precision_of
 from latentia.typing import Form
@@ -70,12 +71,13 @@ def fit_sequences(
     """
     rows, each = data.values, np.repeat(weight, data.lengths)
     centre, spread = column_summary(rows, each)
-    seen = ~np.isnan(rows)
+    described = rows.shape[1] - inputs(model.likelihood)
+    seen = ~np.isnan(rows[:, :described])
     some: np.ndarray = seen.any(axis=1)  # pyright: ignore[reportAssignmentType]
     total = float(each[some].sum())
     sample = _sample(data, each, some, labels, seed)
     plan, models = plan_fit(model, sample, centre, spread, total, learner, seed, rows.dtype)
-    offset = float((each @ seen) @ np.log(plan.units.scale))
+    offset = float((each @ seen) @ np.log(plan.units.scale[:described]))
     form = sequence_form(data)
     starts, count = None, jax.tree.leaves(models)[0].shape[0]
     if count > 1 and len(rows) > SMALL:

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax
 
-from latentia.distributions.given import at, inputs
+from latentia.distributions.given import at, drivers, inputs
 from latentia.typing import Key
 
 from .per_step import PerStep
@@ -18,7 +18,12 @@ def _(part: Switch) -> int:
 
 @inputs.register
 def _(part: PerStep) -> int:
-    return inputs(part.emission)
+    return inputs(part.emission) + part.drivers
+
+
+@drivers.register
+def _(part: PerStep) -> int:
+    return part.drivers
 
 
 @at.register
@@ -31,4 +36,5 @@ def sample_given(likelihood: Any, key: Key, z: Any, given: jax.Array) -> jax.Arr
     if given.ndim == 1:
         return at(likelihood, given).sample(key, z)
     keys = jax.random.split(key, given.shape[0])
+    given = given[:, : inputs(likelihood.emission)]
     return jax.vmap(lambda k, one, u: at(likelihood.emission, u).sample(k, one))(keys, z, given)
