@@ -194,6 +194,7 @@ def test_43_one_row_and_one_column_are_no_broadcast():
 
 
 @pytest.mark.parametrize("rate", [0.01, 1.0, 30.0, 1000.0, 1e5])
+@pytest.mark.slow
 def test_44_poisson_draws_follow_the_density(rate):
     # False alarms: 1e-5 for each rate. The variance of the mean of counts is known.
     model = mixture([Poisson(np.array([rate]))], np.ones(1))
@@ -239,6 +240,7 @@ def test_57_duplicates_and_too_many_components_end(states):
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found.model))
 
 
+@pytest.mark.slow
 def test_58_the_total_is_the_sum_of_the_rows():
     x = FAITHFUL.copy()
     x[::3, 0] = np.nan

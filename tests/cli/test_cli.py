@@ -111,6 +111,7 @@ def test_what_one_asks_of_a_model(folder, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["soft.parquet"]
 
 
+@pytest.mark.slow
 def test_texts_are_items_of_latent_classes(tmp_path):
     ratings = np.where(load_carcinoma().data == 1, "yes", "no")
     columns = {name: ratings[:, j].tolist() for j, name in enumerate("ABCDEFG")}

@@ -112,6 +112,7 @@ def test_gaussian_data_end_near_the_gaussian():
     assert student.log_likelihood == pytest.approx(gaussian.log_likelihood, abs=0.5)
 
 
+@pytest.mark.slow
 def test_fixed_degrees_are_kept_and_are_no_parameter():
     x = load_faithful().data
     fit = fitted(StudentT(dim=2, fixed_df=4.0), x)

@@ -14,15 +14,13 @@ from latentia import (
     StudentTMixture,
 )
 
-ESTIMATORS = [GaussianMixture()]
+# The checks score rows that they kept from `fit`, with levels that it never saw.
+OTHERS = [FactorAnalysis(), LatentClass(unknown="missing")]
 # Each takes a minute or two to compile, and shares its shell with one of those above.
-OTHERS = [
-    FactorAnalysis(),
+RELATIVES = [
     ProbabilisticPCA(),
     StudentTMixture(),
     MixtureOfFactorAnalyzers(),
-    # The checks score rows that they kept from `fit`, with levels that it never saw.
-    LatentClass(unknown="missing"),
     MixedMixture(unknown="missing"),
     # As many levels as there are numbers, which only the models of ordered levels can take.
     ItemResponse("graded", unknown="missing", n_init=1, max_iter=20),
@@ -33,7 +31,7 @@ no_variance = pytest.mark.filterwarnings("ignore::sklearn.exceptions.Convergence
 
 
 @no_variance
-@parametrize_with_checks(ESTIMATORS)
+@parametrize_with_checks([GaussianMixture()])
 def test_check(estimator, check):
     check(estimator)
 
@@ -42,4 +40,11 @@ def test_check(estimator, check):
 @no_variance
 @parametrize_with_checks(OTHERS)
 def test_check_of_the_others(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.exhaustive
+@no_variance
+@parametrize_with_checks(RELATIVES)
+def test_check_of_relatives(estimator, check):
     check(estimator)

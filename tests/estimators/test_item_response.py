@@ -26,6 +26,7 @@ def fitted(lsat):
     return ItemResponse("2pl").fit(lsat)
 
 
+@pytest.mark.slow
 def test_parameters_in_the_words_of_the_field(fitted):
     difficulty, slope = np.array(LSAT["coef_2PL"]).T
     np.testing.assert_allclose(fitted.discrimination_, slope, atol=1e-3)
@@ -40,6 +41,7 @@ def test_parameters_in_the_words_of_the_field(fitted):
     assert "quadrature" in repr(fitted.fit_)
 
 
+@pytest.mark.slow
 def test_weights_kinds_of_tables_and_levels_change_nothing(fitted, lsat):
     weighted = ItemResponse("2pl").fit(LSAT["patterns"], sample_weight=LSAT["counts"])
     np.testing.assert_allclose(weighted.discrimination_, fitted.discrimination_, atol=1e-10)
@@ -157,6 +159,7 @@ def test_bad_input_is_one_sentence(lsat):
         model.transform(lsat + 1)
 
 
+@pytest.mark.slow
 def test_one_item_says_its_share_and_no_more(lsat):
     one = ItemResponse("2pl", n_init=1).fit(lsat[["Item 3"]])
     share = lsat["Item 3"].mean()

@@ -185,6 +185,7 @@ def test_empty_documents_have_the_prior_and_cost_nothing(fitted):
     assert np.isfinite(nothing.components_).all() and nothing.bound_ == 1
 
 
+@pytest.mark.slow
 def test_more_topics_than_documents_and_words_that_never_came():
     X = np.array([[3, 0, 1, 0], [0, 0, 5, 0]])
     model = lt.LatentDirichletAllocation(7, random_state=0, max_iter=50).fit(X)
@@ -195,6 +196,7 @@ def test_more_topics_than_documents_and_words_that_never_came():
     np.testing.assert_allclose(one.components_, [X.sum(axis=0) + 1])
 
 
+@pytest.mark.slow
 def test_float32_is_kept_and_close():
     X = corpus()
     one = lt.LatentDirichletAllocation(3, random_state=0).fit(X.astype(np.float32))
@@ -228,6 +230,7 @@ def test_the_perplexity_can_stop_a_fit():
     assert model.fit_.converged and model.n_iter_ < 500 and model.n_iter_ % 5 == 0
 
 
+@pytest.mark.slow
 def test_names_draws_core_model_and_files(fitted, tmp_path):
     X, model = fitted
     assert list(model.get_feature_names_out())[:1] == ["latentdirichletallocation0"]

@@ -111,6 +111,7 @@ def search(**options):
     return GridSearchCV(line, grid, cv=2, **options)
 
 
+@pytest.mark.slow
 def test_a_search_over_a_pipeline_finds_two_clusters():
     found = search().fit(X)
     assert found.best_params_["gaussianmixture__n_components"] == 2

@@ -48,6 +48,7 @@ def test_lsat_reaches_the_maximum(fits):
     assert fits["2PL"].log_likelihood == pytest.approx(LSAT["dense_2PL"], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_larger_models_fit_no_worse(fits):
     order = [fits[name].log_likelihood for name in ("rasch_a1", "rasch", "2PL", "3PL")]
     assert (np.diff(order) > -1e-6).all()

@@ -31,6 +31,7 @@ def test_a_stationary_chain_begins_where_it_ends():
     np.testing.assert_allclose(model.prior.first, model.prior.shares(), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_sequences_in_every_shape_are_the_same():
     model = poisson_model(np.full(3, 1 / 3), MOVES, length=20)
     x = latentia.sample(model, 1, 4).x

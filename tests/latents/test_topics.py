@@ -109,6 +109,7 @@ def test_extrapolation_ends_where_plain_steps_end():
             assert value >= bound_by_hand(plain, x, alpha, words + 1e-300) - 1e-6
 
 
+@pytest.mark.slow
 def test_potentials_add_and_are_log_likelihoods():
     likelihood = lt.WordCounts(WORDS)
     with jax.enable_x64(True):
@@ -217,6 +218,7 @@ def test_digamma_is_that_of_scipy():
 
 
 @pytest.mark.parametrize("strength", [0.0, pytest.param(5.0, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_em_never_falls(strength):
     truth = lt.LatentVariableModel(
         lt.Topics(2, ALPHA, tol=1e-9, max_iter=10_000), lt.WordCounts(WORDS)

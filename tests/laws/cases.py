@@ -1,13 +1,13 @@
 """Laws times instances times precisions.
 
-By default laws run on a few models of different kinds; on all of them with `pytest -m slow`; and
-those others in float32 too with `pytest -m exhaustive`.
+By default laws run on a few entries of different kinds; on one of every kind with `pytest -m slow`;
+and on all of them, in both precisions, with `pytest -m exhaustive` besides.
 """
 
 import numpy as np
 import pytest
 
-from catalogue import EVERYDAY
+from catalogue import EVERYDAY, RARE
 from latentia.testing import cast
 
 
@@ -29,4 +29,5 @@ def tier(name, precision, quick):
     """The mark of a law on an entry of the catalogue, for a law that is ``quick`` or not."""
     if name in EVERYDAY:
         return () if quick else pytest.mark.slow
-    return pytest.mark.slow if precision is np.float64 else pytest.mark.exhaustive
+    usual = precision is np.float64 and name not in RARE
+    return pytest.mark.slow if usual else pytest.mark.exhaustive

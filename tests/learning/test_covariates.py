@@ -47,6 +47,7 @@ def test_one_state_is_least_squares_column_by_column():
     assert fit.weight == 59 and fit.degrees_of_freedom == 8
 
 
+@pytest.mark.slow
 def test_scores_and_draws_are_those_of_the_gaussians_at_the_covariates():
     u, x = table()
     model = latentia.fit(regressions(2, 2, 2), x, given=u).model
@@ -155,6 +156,7 @@ def test_an_autoregressive_chain():
     assert len(latentia.map_estimate(fit.model, halves[0], given=halves[1])) == 2
 
 
+@pytest.mark.slow
 def test_a_fixed_coefficient_is_kept_and_the_others_fit_around_it():
     u, x = table()
     part = GaussianRegression(np.array([[[1.0, np.nan]]]))

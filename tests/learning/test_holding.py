@@ -40,6 +40,7 @@ def slope(model, x, freed):
         return np.asarray(jax.grad(total)(point))[freed] / len(x)
 
 
+@pytest.mark.slow
 def test_a_fixed_mean_is_kept_and_the_rest_is_at_the_maximum():
     given = np.array([[0.0, 0.0], [UNSET, UNSET]])
     parts = DiagonalGaussian(given, np.full((2, 2), UNSET))

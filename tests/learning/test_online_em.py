@@ -97,7 +97,9 @@ def test_with_a_step_of_one_it_is_one_step_of_em(name, holes):
     np.testing.assert_allclose(score, stepped.trace[0], rtol=1e-11)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=() if n == "mixture" else pytest.mark.slow) for n in NAMES]
+)
 def test_no_step_changes_nothing_and_the_optimum_stays(name):
     make, draw = CASES[name]
     values = draw()
@@ -122,6 +124,7 @@ def test_steps_of_one_over_t_come_near_the_optimum_of_all_rows():
     np.testing.assert_allclose(state.spread, values.std(axis=0), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_weights_are_repetitions_and_empty_rows_nothing():
     batches = [blobs(ROWS, seed, holes=0.1) for seed in range(3)]
     weights = [np.random.default_rng(seed).integers(0, 3, ROWS) for seed in range(3)]
@@ -164,6 +167,7 @@ def test_a_smallest_step_follows_data_that_drift():
     assert (mean[0] < 30).all() and (mean[1] > 49).all()
 
 
+@pytest.mark.slow
 def test_a_ridge_is_added_once():
     batches = [blobs()] * 30
     ridged = OnlineEM(first=EM(ridge=0.5, memory=0))

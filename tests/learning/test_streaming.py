@@ -102,7 +102,7 @@ CASES = {
 }
 
 
-LONG = ("missing", "binary", "weighted")
+LONG = ("mixture", "missing", "binary", "weighted", "factors, weighted")
 
 
 @pytest.mark.parametrize(

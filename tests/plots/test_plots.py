@@ -51,6 +51,7 @@ def test_a_picture_is_drawn_on_the_given_axes_or_on_its_own(name, faithful, ax):
         draw(np.array([ax]))
 
 
+@pytest.mark.slow
 def test_a_given_axes_needs_no_pyplot():
     code = """
 import sys
