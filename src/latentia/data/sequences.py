@@ -13,6 +13,9 @@ from .table import read_table
 STEPS = 2**18
 # The same where latent variables are vectors: moments of so many fit into the processor's cache.
 CACHED = 2**14
+# Groups of sequences are joined if so few steps are filled up by it, or if there are more of them.
+SLIGHT = 20_000
+GROUPS = 8
 
 
 class Sequences(NamedTuple):
@@ -163,7 +166,7 @@ def sequence_groups(
             price of programs that are compiled for this very length.
         steps: about how many steps a block has.
     """
-    sizes = np.array([_rounded(n) for n in data.lengths])
+    sizes = _merged(np.array([_rounded(n) for n in data.lengths]))
     if exact and (data.lengths == data.lengths[0]).all():
         sizes = data.lengths
     groups = []
@@ -172,6 +175,23 @@ def sequence_groups(
         blocks = _blocks(data, rows, size, steps, weight, label, centre, scale, dtype)
         groups.append(Group(rows, blocks))
     return groups
+
+
+def _merged(sizes: np.ndarray) -> np.ndarray:
+    """The same with fewer different sizes: what is filled up costs less than a program more."""
+    kinds, counts = (list(found) for found in np.unique(sizes, return_counts=True))
+    while len(kinds) > 1:
+        filled = [
+            count * (longer - size)
+            for size, longer, count in zip(kinds[:-1], kinds[1:], counts[:-1], strict=True)
+        ]
+        least = int(np.argmin(filled))
+        if len(kinds) <= GROUPS and filled[least] > SLIGHT:
+            break
+        kinds.pop(least)
+        joined = counts.pop(least)
+        counts[least] += joined
+    return np.array(kinds)[np.searchsorted(kinds, sizes)]
 
 
 def _rounded(length: int) -> int:
