@@ -15,6 +15,7 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 SCRIPTS = (
     "em_iteration",
     "factor_analysis",
+    "hidden_markov",
     "topics",
     "state_space",
     "small_data",
