@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     # For type checkers and editors; at run time the same names come from `_WHERE`, on first use.
     from . import data as data
     from . import datasets as datasets
+    from . import densities as densities
     from . import io as io
     from . import plots as plots
+    from . import supports as supports
     from . import testing as testing
     from .compilation import enable_compilation_cache as enable_compilation_cache
     from .distributions import Bernoulli as Bernoulli
@@ -51,11 +53,17 @@ if TYPE_CHECKING:
     from .forecasting import forecast as forecast
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
+    from .inference import AtMode as AtMode
     from .inference import Exact as Exact
+    from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
+    from .inference import MeanField as MeanField
+    from .inference import MomentMatching as MomentMatching
     from .inference import Quadrature as Quadrature
+    from .inference import UntrustedPosterior as UntrustedPosterior
     from .inference import choose as choose
     from .latents import Branching as Branching
+    from .latents import Continuous as Continuous
     from .latents import Discrete as Discrete
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
@@ -68,6 +76,7 @@ if TYPE_CHECKING:
     from .learning import Gradient as Gradient
     from .likelihoods import BinaryResponse as BinaryResponse
     from .likelihoods import CountResponse as CountResponse
+    from .likelihoods import Custom as Custom
     from .likelihoods import GeneralizedLinear as GeneralizedLinear
     from .likelihoods import GradedResponse as GradedResponse
     from .likelihoods import GuessedResponse as GuessedResponse
@@ -111,12 +120,14 @@ _WHERE = {
     "GaussianRegression": "latentia.distributions",
     "Discrete": "latentia.latents",
     "GaussianLatent": "latentia.latents",
+    "Continuous": "latentia.latents",
     "Branching": "latentia.latents",
     "GaussianChain": "latentia.latents",
     "MarkovChain": "latentia.latents",
     "SemiMarkovChain": "latentia.latents",
     "Topics": "latentia.latents",
     "StudentTLatent": "latentia.latents",
+    "Custom": "latentia.likelihoods",
     "Switch": "latentia.likelihoods",
     "Scaled": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
@@ -132,6 +143,11 @@ _WHERE = {
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",
     "Laplace": "latentia.inference",
+    "Ladder": "latentia.inference",
+    "AtMode": "latentia.inference",
+    "MeanField": "latentia.inference",
+    "MomentMatching": "latentia.inference",
+    "UntrustedPosterior": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",
     "EM": "latentia.learning",
@@ -162,7 +178,7 @@ _WHERE = {
     "LinearGaussianStateSpace": "latentia.estimators.linear_gaussian_state_space",
     "enable_compilation_cache": "latentia.compilation",
 }
-_MODULES = ("data", "datasets", "io", "plots", "testing")
+_MODULES = ("data", "datasets", "densities", "io", "plots", "supports", "testing")
 
 # Derived, so that a new public name is one line in `_WHERE` and one import above.
 __all__ = [*_WHERE, *_MODULES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -12,16 +12,16 @@ from latentia.data.covariates import joined
 from latentia.data.parquet import ParquetRows
 from latentia.data.table import read_labels, read_table, read_weights, require_observed
 from latentia.distributions.given import inputs
-from latentia.inference import choose
+from latentia.inference import Ladder, choose
 from latentia.inference.batches import for_rows, log_evidence, mode, whole
 from latentia.inference.sequences import answer_sequences, is_sequential
-from latentia.latents import AbstractLabelledPrior, AbstractPosterior
+from latentia.latents import AbstractLabelledPrior
 from latentia.learning import EM, Fit, Gradient
 from latentia.learning.fitting import fit_rows
 from latentia.learning.sequence_fitting import fit_any_sequences
-from latentia.likelihoods import AbstractLearnableLikelihood
+from latentia.likelihoods import AbstractLearnableLikelihood, AbstractWholeLikelihood
 from latentia.likelihoods.given import sample_given
-from latentia.model import LatentVariableModel
+from latentia.model import LatentVariableModel, Route
 from latentia.precision import is_traced, on_host, precision_of
 from latentia.typing import Key
 
@@ -104,8 +104,14 @@ def _draw_x(model: Any, keys: Any, z: Any, many: bool) -> Any:
 
 
 def infer(
-    model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any = None
-) -> AbstractPosterior:
+    model: LatentVariableModel,
+    x: Any,
+    *,
+    labels: Any = None,
+    given: Any = None,
+    inference: Ladder | None = None,
+    key: Key | int = 0,
+) -> Any:
     """The posterior p(z|x), by the algorithm that ``print(model)`` names.
 
     Args:
@@ -116,6 +122,8 @@ def infer(
         labels: known states, ``[N]`` (or one for one datum); -1 is unknown. For a sequence there is
             one for each step.
         given: covariates of x, for a model that uses some: as many rows as x has.
+        inference: for a model of continuous z in place of its own algorithm: a ``Ladder``.
+        key: decides the draws of a ``Ladder``; the same key gives the same numbers.
 
     Returns:
         A posterior with ``moments``, ``mode()``, ``log_evidence``, ``exactness`` and ``method``.
@@ -123,26 +131,79 @@ def infer(
         batches, in order, with a posterior for each: no more than one batch is in memory. For a
         list of sequences a list of posteriors.
     """
+    if _climbs(model, inference):
+        return _climb(model, x, whole, labels, given, inference, key)
     return _answer(model, _with(model, x, given, "x"), whole, labels)
 
 
 def map_estimate(
-    model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any = None
+    model: LatentVariableModel,
+    x: Any,
+    *,
+    labels: Any = None,
+    given: Any = None,
+    inference: Ladder | None = None,
+    key: Key | int = 0,
 ) -> Any:
     """The most probable z given x, which is also the mode of the joint density.
 
-    Args and shapes are those of ``infer``.
+    Of constrained numbers it is the mode of their own density, not of the unconstrained numbers
+    behind them. Args and shapes are those of ``infer``.
     """
+    if _climbs(model, inference):
+        return _climb(model, x, mode, labels, given, inference, key)
     return _answer(model, _with(model, x, given, "x"), mode, labels)
 
 
-def score(model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any = None) -> Any:
+def score(
+    model: LatentVariableModel,
+    x: Any,
+    *,
+    labels: Any = None,
+    given: Any = None,
+    inference: Ladder | None = None,
+    key: Key | int = 0,
+) -> Any:
     """The log evidence log p(x): of one datum a number, of a table an array ``[N]``.
 
     With ``labels`` it is log p(x, label). A row without any observed entry has 0. Args are those of
     ``infer``; of a stream it is an iterator over the arrays of its batches.
     """
+    if _climbs(model, inference):
+        return _climb(model, x, log_evidence, labels, given, inference, key)
     return _answer(model, _with(model, x, given, "x"), log_evidence, labels)
+
+
+def _climbs(model: Any, inference: Any) -> bool:
+    if inference is not None and not isinstance(inference, Ladder):
+        raise TypeError(
+            f"inference should be a Ladder or None, but is {inference!r}: other methods follow "
+            "from the structure of the model."
+        )
+    return inference is not None or model.route is Route.LADDER
+
+
+def _climb(model: Any, x: Any, ask: Any, labels: Any, given: Any, ladder: Any, key: Any) -> Any:
+    """The answer for a whole x, or a list with one for each row of a table."""
+    if labels is not None or given is not None:
+        raise ValueError(
+            "labels and given should be None for a Ladder: put what is known into x, where the "
+            "likelihood can use it."
+        )
+    require_set(model)
+    ladder = Ladder() if ladder is None else ladder
+    if isinstance(model.likelihood, AbstractWholeLikelihood):
+        return ask(ladder.infer(model, x, key))
+    rows = np.asarray(x, float)
+    if rows.shape[-len(model.likelihood.shape) :] != tuple(model.likelihood.shape):
+        raise ValueError(
+            f"x should have {model.likelihood.dim} columns, as the model has, but its shape is "
+            f"{rows.shape}: choose the same columns that the model describes."
+        )
+    if rows.ndim == len(model.likelihood.shape):
+        return ask(ladder.infer(model, rows, key))
+    answers = [ask(ladder.infer(model, row, key)) for row in rows]
+    return np.array(answers) if ask is log_evidence else answers
 
 
 def _with(model: Any, x: Any, given: Any, argument: str) -> Any:

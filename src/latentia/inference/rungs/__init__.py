@@ -1,0 +1,8 @@
+"""The rungs of the ladder: one method in each file, and the contract in ``interface``."""
+
+from .interface import AbstractRung as AbstractRung
+from .interface import Attempt as Attempt
+from .interface import Climb as Climb
+from .mean_field import MeanField as MeanField
+from .mode import AtMode as AtMode
+from .moment_matching import MomentMatching as MomentMatching

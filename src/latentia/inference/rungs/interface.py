@@ -1,0 +1,97 @@
+"""What a rung of the ladder has to offer: an attempt at the posterior, and its verdict."""
+
+import time
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from latentia.inference.importance import Weighted, correct, judge
+from latentia.inference.modes import Search, find_modes, starting_points
+from latentia.inference.proposals import Proposal
+from latentia.inference.target import Surface
+from latentia.verdict import Verdict
+
+# A mode with less than this share of the posterior is no mode to speak of.
+_SMALL = 1e-3
+
+
+class Attempt(NamedTuple):
+    """What a rung came to: weighted draws, unless it failed before there were any.
+
+    ``settled`` says that no higher rung can do better.
+    """
+
+    name: str
+    verdict: Verdict
+    weighted: Weighted | None = None
+    settled: bool = False
+
+
+@dataclass
+class Climb:
+    """What the rungs share: the density, the modes (sought once) and the attempts so far."""
+
+    surface: Surface
+    draws: int
+    seed: int
+    deadline: float
+    start: np.ndarray | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    _search: Search | None = None
+
+    @property
+    def search(self) -> Search:
+        """The modes of the density."""
+        if self._search is None:
+            starts = starting_points(self.surface, self.seed)
+            if self.start is not None:
+                starts[0] = self.start
+            self._search = find_modes(self.surface, starts)
+        return self._search
+
+    @property
+    def best(self) -> Attempt | None:
+        """The attempt with weighted draws that is to be trusted most."""
+        order = {"pass": 2, "suspect": 1, "fail": 0}
+        drawn = [attempt for attempt in self.attempts if attempt.weighted is not None]
+        return max(drawn, key=lambda a: (order[a.verdict.level], _size(a)), default=None)
+
+    def seconds_left(self) -> float:
+        """Of the budget."""
+        return self.deadline - time.monotonic()
+
+    def corrected(self, name: str, proposal: Proposal) -> Attempt:
+        """The attempt that corrects a proposal by importance sampling."""
+        # Every attempt has draws of its own, so that no proposal was fitted to them.
+        seed = self.seed + 1 + len(self.attempts)
+        weighted = correct(self.surface, proposal, self.draws, seed)
+        verdict = judge(weighted)
+        others = int(np.sum(self.search.shares() > _SMALL)) if self.search.modes else 1
+        if others > 1 and verdict.level == "pass":
+            shares = ", ".join(f"{share:.0%}" for share in self.search.shares()[:4])
+            reason = (
+                f"separate starts disagree: they lead to {others} modes, with about {shares} of the "
+                "posterior, and there may be more; the weights cover those found"
+            )
+            return Attempt(name, Verdict("suspect", reason), weighted, settled=True)
+        return Attempt(name, verdict, weighted)
+
+
+def _size(attempt: Attempt) -> float:
+    return attempt.weighted.size if attempt.weighted else 0.0
+
+
+class AbstractRung(eqx.Module):
+    """A method of approximate inference that a ladder can stand on."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The method, in the words of the field."""
+
+    @abstractmethod
+    def attempt(self, climb: Climb) -> Attempt:
+        """Approximate the posterior, correct it, and judge."""
