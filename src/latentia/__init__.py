@@ -51,9 +51,10 @@ if TYPE_CHECKING:
     from .estimators.student_t_mixture import StudentTMixture as StudentTMixture
     from .forecasting import Forecast as Forecast
     from .forecasting import forecast as forecast
+    from .inference import NUTS as NUTS
+    from .inference import AtMode as AtMode
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
-    from .inference import AtMode as AtMode
     from .inference import Exact as Exact
     from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
@@ -146,6 +147,7 @@ _WHERE = {
     "Ladder": "latentia.inference",
     "AtMode": "latentia.inference",
     "MeanField": "latentia.inference",
+    "NUTS": "latentia.inference",
     "MomentMatching": "latentia.inference",
     "UntrustedPosterior": "latentia.inference",
     "Auto": "latentia.inference",

@@ -20,11 +20,11 @@ class Flat(AbstractDensity):
     its own, and cannot be compared between models.
 
     Args:
-        support: where the value may lie, such as ``supports.positive``; any real numbers by default.
+        support: where the value may lie, such as ``supports.positive``; by default anywhere.
         shape: that of the value.
     """
 
-    support: AbstractSupport
+    where: AbstractSupport
     shape: tuple[int, ...] = eqx.field(static=True)
 
     def __init__(self, support: AbstractSupport = real, shape: Any = None) -> None:
@@ -33,8 +33,12 @@ class Flat(AbstractDensity):
                 f"support of Flat should be a support, but is {support!r}: write "
                 "Flat(supports.positive, shape=3), for instance."
             )
-        self.support = support
+        self.where = support
         self.shape = shape_of(shape)
+
+    @property
+    def support(self) -> AbstractSupport:
+        return self.where
 
     @property
     def proper(self) -> bool:

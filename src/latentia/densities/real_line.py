@@ -84,9 +84,7 @@ class StudentT(AbstractDensity):
     scale: Any
     shape: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(
-        self, df: Any, location: Any = 0.0, scale: Any = 1.0, shape: Any = None
-    ) -> None:
+    def __init__(self, df: Any, location: Any = 0.0, scale: Any = 1.0, shape: Any = None) -> None:
         self.df = parameter(df, "df", positive=True)
         self.location = parameter(location, "location")
         self.scale = parameter(scale, "scale", positive=True)

@@ -11,6 +11,7 @@ from .ladder import Ladder as Ladder
 from .ladder import UntrustedPosterior as UntrustedPosterior
 from .laplace import Laplace as Laplace
 from .quadrature import Quadrature as Quadrature
+from .rungs import NUTS as NUTS
 from .rungs import AtMode as AtMode
 from .rungs import MeanField as MeanField
 from .rungs import MomentMatching as MomentMatching

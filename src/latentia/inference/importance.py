@@ -77,7 +77,8 @@ def judge(weighted: Weighted) -> Verdict:
     good_tail = tail < _TAIL or share > _EVEN
     if weighted.broken > _NAN:
         return Verdict(
-            "suspect", f"the density is NaN at {weighted.broken:.0%} of the draws, which were left out"
+            "suspect",
+            f"the density is NaN at {weighted.broken:.0%} of the draws, which were left out",
         )
     if good_tail and share >= _SHARE:
         shown = f"Pareto k-hat {tail:.2f}" if np.isfinite(tail) else "even weights"

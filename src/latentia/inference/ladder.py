@@ -16,7 +16,7 @@ from latentia.verdict import Exactness, Verdict
 
 from .interface import AbstractInference
 from .proposals import BLOCKS
-from .rungs import AbstractRung, AtMode, Climb, MeanField, MomentMatching
+from .rungs import NUTS, AbstractRung, AtMode, Climb, MeanField, MomentMatching
 from .target import Surface, Target
 from .weighted_posterior import Step, WeightedPosterior, seed_of
 
@@ -36,7 +36,7 @@ class Ladder(AbstractInference):
             one.
     """
 
-    rungs: tuple[AbstractRung, ...] = (AtMode(), MeanField(), MomentMatching())
+    rungs: tuple[AbstractRung, ...] = (AtMode(), MeanField(), MomentMatching(), NUTS())
     budget: float = eqx.field(static=True, default=120.0)
     draws: int = eqx.field(static=True, default=4096)
     raise_on: Literal["fail", "suspect"] | None = eqx.field(static=True, default=None)
@@ -115,6 +115,9 @@ class Ladder(AbstractInference):
                 "give priors to what the data leave open."
             )
         verdict = best.verdict
+        last = path[-1].verdict.reason
+        if verdict.level != "pass" and last.startswith("not tried"):
+            verdict = Verdict(verdict.level, f"{verdict.reason}; {path[-1].name} was {last}")
         if self.raise_on and verdict.level in ("fail", self.raise_on):
             raise UntrustedPosterior(
                 f"The posterior should pass, but the best verdict is {verdict}: reparametrise the "

@@ -90,70 +90,97 @@ def find_modes(surface: Surface, starts: np.ndarray, stretch: float = 1.0) -> Se
     Raises:
         ValueError: if the log density is finite at no start, or its slope is not.
     """
-    points = np.array(starts, float)
-    here = surface.expand(points, stretch)
-    values, slopes, bends = (np.array(leaf) for leaf in here)
-    alive = np.isfinite(values)
-    smooth = np.isfinite(slopes).all(axis=1) & np.isfinite(bends).all(axis=(1, 2))
-    _require_some(surface, points, values, slopes, alive, smooth)
-    alive &= smooth
-    origin = points[np.argmax(alive)].copy()
-    ends: dict[int, Direction] = {}
-    stuck: dict[int, Direction] = {}
-    shares = np.ones(len(points))
+    climbers = _Climbers(surface, starts, stretch)
+    _require_some(climbers)
+    origin = climbers.points[int(np.argmax(climbers.alive))].copy()
     for _ in range(_STEPS):
-        active = [i for i in np.flatnonzero(alive) if i not in ends and i not in stuck]
-        ways = {i: uphill(slopes[i], bends[i]) for i in active}
-        for i in active:
-            rounding = 20 * np.finfo(float).eps * (1 + abs(values[i]))
-            if ways[i].decrement < 1e-12 + rounding and ways[i].least > -1e-8:
-                ends[i] = ways[i]
-            elif shares[i] < 1e-8:
-                stuck[i] = ways[i]
-        active = [i for i in active if i not in ends and i not in stuck]
-        if not active:
+        if not climbers.step():
             break
-        trials = points.copy()
-        for i in active:
-            trials[i] += shares[i] * ways[i].move
-        there = surface.expand(trials, stretch)
-        for i in active:
-            gain = there.values[i] - values[i]
-            finite = np.isfinite(there.slopes[i]).all() and np.isfinite(there.bends[i]).all()
-            slack = 1e-12 * (1 + abs(values[i]))
-            if finite and gain > 1e-4 * shares[i] * ways[i].decrement - slack:
-                points[i], values[i] = trials[i], there.values[i]
-                slopes[i], bends[i] = there.slopes[i], there.bends[i]
-                shares[i] = min(1.0, 4 * shares[i])
+    return _conclude(climbers, origin)
+
+
+class _Climbers:
+    """Points ``[C, n]`` on their way up: what the density is there, and who has arrived."""
+
+    def __init__(self, surface: Surface, starts: np.ndarray, stretch: float) -> None:
+        self.surface, self.stretch = surface, stretch
+        self.points = np.array(starts, float)
+        found = surface.expand(self.points, stretch)
+        self.values, self.slopes, self.bends = (np.array(leaf) for leaf in found)
+        self.finite = np.isfinite(self.values)
+        self.alive = self.finite & _smooth(self.slopes, self.bends)
+        self.ends: dict[int, Direction] = {}
+        self.stuck: set[int] = set()
+        self.shares = np.ones(len(self.points))
+
+    def step(self) -> bool:
+        """One step of each that has not arrived; whether there is any."""
+        ways = self._ways()
+        if not ways:
+            return False
+        trials = self.points.copy()
+        for i, way in ways.items():
+            trials[i] += self.shares[i] * way.move
+        values, slopes, bends = self.surface.expand(trials, self.stretch)
+        good = _smooth(slopes, bends)
+        for i, way in ways.items():
+            enough = 1e-4 * self.shares[i] * way.decrement - 1e-12 * (1 + abs(self.values[i]))
+            if good[i] and values[i] - self.values[i] > enough:
+                self.points[i], self.values[i] = trials[i], values[i]
+                self.slopes[i], self.bends[i] = slopes[i], bends[i]
+                self.shares[i] = min(1.0, 4 * self.shares[i])
             else:
-                shares[i] *= 0.25
-    return _conclude(surface, points, values, bends, slopes, ends, alive, origin)
+                self.shares[i] *= 0.25
+        return True
+
+    def _ways(self) -> dict[int, Direction]:
+        """Where those still go that have not arrived, and are not stuck."""
+        ways = {}
+        for i in map(int, np.flatnonzero(self.alive)):
+            if i in self.ends or i in self.stuck:
+                continue
+            way = uphill(self.slopes[i], self.bends[i])
+            rounding = 20 * np.finfo(float).eps * (1 + abs(self.values[i]))
+            if way.decrement < 1e-12 + rounding and way.least > -1e-8:
+                self.ends[i] = way
+            elif self.shares[i] < 1e-8:
+                self.stuck.add(i)
+            else:
+                ways[i] = way
+        return ways
 
 
-def _conclude(surface, points, values, bends, slopes, ends, alive, origin) -> Search:
+def _smooth(slopes: np.ndarray, bends: np.ndarray) -> np.ndarray:
+    return np.isfinite(slopes).all(axis=1) & np.isfinite(bends).all(axis=(1, 2))
+
+
+def _conclude(climbers: _Climbers, origin: np.ndarray) -> Search:
     modes: list[Mode] = []
-    flat = ""
-    for i, way in ends.items():
-        if way.least < _FLAT:
-            flat = flat or surface.names[way.flat]
-            continue
-        mode = _mode(points[i], values[i], bends[i])
+    names, ends = climbers.surface.names, climbers.ends
+    for i in (i for i, way in ends.items() if way.least >= _FLAT):
+        mode = _mode(climbers.points[i], climbers.values[i], climbers.bends[i])
         if all(_distance(mode, other) > _SAME for other in modes):
             modes.append(mode)
     modes.sort(key=lambda mode: -mode.log_mass)
+    flat = [names[way.flat] for way in ends.values() if way.least < _FLAT]
     trouble = ""
     if flat and not modes:
-        trouble = f"the posterior looks improper, since its density does not change along {flat}"
+        trouble = f"the posterior looks improper, since its density does not change along {flat[0]}"
     elif not modes:
-        best = int(np.argmax(np.where(alive, values, -np.inf)))
-        way = uphill(slopes[best], bends[best])
-        place = int(np.argmax(np.abs(way.move) / (1 + np.abs(points[best]))))
-        trouble = (
-            f"the density has no highest point that Newton's method reaches in {_STEPS} steps: it "
-            f"still rises along {surface.names[place]} (unconstrained value {points[best][place]:.3g})"
-        )
-    reached = sum(way.least >= _FLAT for way in ends.values())
-    return Search(modes, reached, len(points), origin, trouble, bool(flat) and not modes)
+        trouble = _still_rising(climbers)
+    reached = len(ends) - len(flat)
+    return Search(modes, reached, len(climbers.points), origin, trouble, bool(flat) and not modes)
+
+
+def _still_rising(climbers: _Climbers) -> str:
+    best = int(np.argmax(np.where(climbers.alive, climbers.values, -np.inf)))
+    way, point = uphill(climbers.slopes[best], climbers.bends[best]), climbers.points[best]
+    place = int(np.argmax(np.abs(way.move) / (1 + np.abs(point))))
+    return (
+        f"the density has no highest point that Newton's method reaches in {_STEPS} steps: it "
+        f"still rises along {climbers.surface.names[place]} (unconstrained value "
+        f"{point[place]:.3g})"
+    )
 
 
 def _mode(point: np.ndarray, value: float, bend: np.ndarray) -> Mode:
@@ -170,20 +197,21 @@ def _distance(one: Mode, other: Mode) -> float:
     return float(gap @ np.linalg.solve(other.covariance, gap)) / gap.size
 
 
-def _require_some(surface, points, values, slopes, alive, smooth) -> None:
+def _require_some(climbers: _Climbers) -> None:
     """Raise ``ValueError`` if there is no start with a finite density and slope."""
-    if not alive.any():
+    surface = climbers.surface
+    if not climbers.finite.any():
         raise ValueError(
             f"The log density of the model should be finite somewhere near the start, but at all "
-            f"{len(points)} starts {surface.blame(points[0])}: check the data and the supports, or "
-            "guard logarithms and divisions."
+            f"{len(climbers.points)} starts {surface.blame(climbers.points[0])}: check the data "
+            "and the supports, or guard logarithms and divisions."
         )
-    if not (alive & smooth).any():
-        at = int(np.argmax(alive))
-        bad = np.flatnonzero(~np.isfinite(slopes[at]))
+    if not climbers.alive.any():
+        at = int(np.argmax(climbers.finite))
+        bad = np.flatnonzero(~np.isfinite(climbers.slopes[at]))
         name = surface.names[int(bad[0])] if len(bad) else "some latent variable"
         raise ValueError(
             f"The log density of the model should have a finite slope and curvature, but they are "
-            f"not along {name}, where the density is {values[at]:.4g}: replace square roots, "
-            "absolute values and branches that have no derivative there."
+            f"not along {name}, where the density is {climbers.values[at]:.4g}: replace square "
+            "roots, absolute values and branches that have no derivative there."
         )

@@ -96,8 +96,6 @@ def whitened_normals(dim: int, count: int, seed: int) -> np.ndarray:
 
 def _uniform(dim: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """Points ``[count, dim]`` spread over the unit cube, away from its faces."""
-    if dim <= _MOST_SOBOL:
-        even = qmc.Sobol(dim, rng=rng).random(count)
-    else:
-        even = rng.random((count, dim))
+    sobol = dim <= _MOST_SOBOL
+    even = qmc.Sobol(dim, rng=rng).random(count) if sobol else rng.random((count, dim))
     return np.clip(even, 1e-12, 1 - 1e-12)

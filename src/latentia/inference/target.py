@@ -92,7 +92,7 @@ def _on_device(leaf: Any) -> Any:
 
 
 @eqx.filter_jit
-def _expand(target: Target, points: jax.Array, pieces: jax.Array, stretch: jax.Array) -> Any:
+def _expand(target: Target, points: Any, pieces: Any, stretch: Any) -> Any:
     dim = points.shape[-1]
     eye = jnp.eye(dim)
 
@@ -115,7 +115,7 @@ def _expand(target: Target, points: jax.Array, pieces: jax.Array, stretch: jax.A
 
 
 @eqx.filter_jit
-def _evaluate(target: Target, points: jax.Array) -> Any:
+def _evaluate(target: Target, points: Any) -> Any:
     def one(free: jax.Array) -> Any:
         return target.log_joint(free), target.prior.bind(free)[0]
 
@@ -123,6 +123,6 @@ def _evaluate(target: Target, points: jax.Array) -> Any:
 
 
 @eqx.filter_jit
-def _parts(target: Target, point: jax.Array) -> Any:
+def _parts(target: Target, point: Any) -> Any:
     z, log_volume = target.prior.bind(point)
     return target.prior.log_prob(z) + log_volume, target.potential(z), z

@@ -1,7 +1,9 @@
 """A posterior of weighted draws, with an error for every number and a verdict on the whole."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
 from scipy.special import stdtrit
@@ -44,6 +46,7 @@ class WeightedPosterior(AbstractPosterior):
     verdict: Verdict
     path: tuple[Step, ...]
     k_hat: float
+    effective_size: float
     evidence_error: float
     surface: Surface
     points: jax.Array
@@ -58,6 +61,7 @@ class WeightedPosterior(AbstractPosterior):
             verdict=verdict,
             path=tuple(path),
             k_hat=float(weighted.tail),
+            effective_size=float(weighted.size),
             evidence_error=float(weighted.evidence_error),
             surface=surface,
             points=weighted.points,  # pyright: ignore
@@ -69,12 +73,8 @@ class WeightedPosterior(AbstractPosterior):
 
     @property
     def method(self) -> str:
-        return f"{self.path[-1].name}, corrected by importance sampling"
-
-    @property
-    def effective_size(self) -> float:
-        """How many independent draws the weighted ones are worth."""
-        return float(1 / np.sum(np.asarray(self.weights) ** 2))
+        name = self.path[-1].name
+        return name if np.isnan(self.k_hat) else f"{name}, corrected by importance sampling"
 
     @property
     def mean(self) -> Any:
@@ -171,6 +171,18 @@ class WeightedPosterior(AbstractPosterior):
         with jax.enable_x64(True):
             target = self.surface.target
             return np.float64(target.prior.log_prob(z) + target.potential(z) - self.log_evidence)
+
+    def derive(self, function: Callable[[Any], dict[str, Any]]) -> "WeightedPosterior":
+        """The posterior with further quantities beside z.
+
+        Args:
+            function: takes one z and returns a dictionary of arrays; written in ``jax.numpy``.
+        """
+        if not isinstance(self.draws, dict):
+            raise ValueError("derive should be used on a z with names, but this z is one array.")
+        with jax.enable_x64(True):
+            more = on_host(jax.vmap(function)(self.draws))
+        return eqx.tree_at(lambda posterior: posterior.draws, self, self.draws | more)
 
     def summary(self) -> list[dict[str, Any]]:
         """A row for each entry of z: mean, sd, quantiles, and the errors of mean and sd."""

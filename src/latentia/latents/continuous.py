@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.densities import AbstractDensity, Flat
+from latentia.precision import is_traced
 from latentia.supports import AbstractSupport, real
 from latentia.typing import Key, Scalar
 
@@ -197,7 +198,7 @@ def _require_inside(parts: tuple[Part, ...], values: Any) -> None:
                 f"z[{name!r}] should have shape {shape}, but has {np.shape(value)}: give it the "
                 "shape of its density."
             )
-        if not isinstance(value, jax.core.Tracer) and not support.contains(np.asarray(value)):
+        if not is_traced(value) and not support.contains(np.asarray(value)):
             raise ValueError(
                 f"z[{name!r}] should be {support.describe()}, but is {np.asarray(value)}: give a "
                 "value inside."

@@ -1,5 +1,6 @@
 """A likelihood that the user writes as a plain function."""
 
+import dataclasses
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -111,8 +112,8 @@ def _read(x: Any, name: str) -> Any:
     """Data with arrays for columns and lists; Python numbers and texts stay what they are."""
     if isinstance(x, Mapping):
         return {key: _read(value, f"{name}[{key!r}]") for key, value in x.items()}
-    if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return type(x)(*(_read(v, f"{name}.{f}") for f, v in zip(x._fields, x, strict=True)))
+    if dataclasses.is_dataclass(x) and not isinstance(x, type):
+        return jax.tree.map(np.asarray, x)
     if x is None or isinstance(x, bool | int | float | str):
         return x
     array = np.asarray(x)

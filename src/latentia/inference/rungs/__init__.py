@@ -6,3 +6,4 @@ from .interface import Climb as Climb
 from .mean_field import MeanField as MeanField
 from .mode import AtMode as AtMode
 from .moment_matching import MomentMatching as MomentMatching
+from .nuts import NUTS as NUTS

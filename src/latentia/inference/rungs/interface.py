@@ -68,16 +68,19 @@ class Climb:
         # Every attempt has draws of its own, so that no proposal was fitted to them.
         seed = self.seed + 1 + len(self.attempts)
         weighted = correct(self.surface, proposal, self.draws, seed)
-        verdict = judge(weighted)
+        return self.with_modes(Attempt(name, judge(weighted), weighted))
+
+    def with_modes(self, attempt: Attempt) -> Attempt:
+        """The attempt, which is no better than suspect if separate starts disagree."""
         others = int(np.sum(self.search.shares() > _SMALL)) if self.search.modes else 1
-        if others > 1 and verdict.level == "pass":
+        if others > 1 and attempt.verdict.level == "pass":
             shares = ", ".join(f"{share:.0%}" for share in self.search.shares()[:4])
             reason = (
-                f"separate starts disagree: they lead to {others} modes, with about {shares} of the "
-                "posterior, and there may be more; the weights cover those found"
+                f"separate starts disagree: they lead to {others} modes, with about {shares} of "
+                "the posterior, and there may be more; the draws cover those found"
             )
-            return Attempt(name, Verdict("suspect", reason), weighted, settled=True)
-        return Attempt(name, verdict, weighted)
+            return attempt._replace(verdict=Verdict("suspect", reason), settled=True)
+        return attempt
 
 
 def _size(attempt: Attempt) -> float:

@@ -95,7 +95,9 @@ def climb_bound(surface: Surface, mean: np.ndarray, log_sd: np.ndarray, seed: in
     return Bound(at[:dim], at[dim:], covariance, float(value), converged)
 
 
-def _bound(surface: Surface, at: np.ndarray, noise: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+def _bound(
+    surface: Surface, at: np.ndarray, noise: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
     """The bound up to a constant, its slope ``[2n]`` and curvature ``[2n, 2n]``.
 
     With z = mean + exp(log_sd) noise both follow from those of the density at the draws.
