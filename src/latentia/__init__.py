@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
     from .inference import Exact as Exact
+    from .inference import FullRank as FullRank
     from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
     from .inference import MeanField as MeanField
@@ -146,6 +147,7 @@ _WHERE = {
     "Laplace": "latentia.inference",
     "Ladder": "latentia.inference",
     "AtMode": "latentia.inference",
+    "FullRank": "latentia.inference",
     "MeanField": "latentia.inference",
     "NUTS": "latentia.inference",
     "MomentMatching": "latentia.inference",

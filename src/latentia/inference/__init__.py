@@ -13,6 +13,7 @@ from .laplace import Laplace as Laplace
 from .quadrature import Quadrature as Quadrature
 from .rungs import NUTS as NUTS
 from .rungs import AtMode as AtMode
+from .rungs import FullRank as FullRank
 from .rungs import MeanField as MeanField
 from .rungs import MomentMatching as MomentMatching
 from .weighted_posterior import WeightedPosterior as WeightedPosterior

@@ -67,6 +67,39 @@ def reweight(points: np.ndarray, z: Any, log_ratios: np.ndarray) -> Weighted:
     )
 
 
+def block_errors(weights: Any, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Standard errors of the weighted mean and standard deviation, from independent blocks.
+
+    ``weights [S]`` and ``values [S, ...]``; the errors are ``[...]``.
+    """
+    gap = values - np.tensordot(weights, values, axes=1)
+    variance = np.tensordot(weights, gap**2, axes=1)
+    split = np.reshape(weights, (BLOCKS, -1))
+    scale = BLOCKS / (BLOCKS - 1)
+
+    def error(parts: np.ndarray) -> np.ndarray:
+        blocks = parts.reshape(BLOCKS, -1, *parts.shape[1:])
+        return np.sqrt(scale * np.sum(np.einsum("bi,bi...->b...", split, blocks) ** 2, axis=0))
+
+    spread = np.maximum(np.sqrt(variance), 1e-300)
+    return error(gap), error(gap**2 - variance) / (2 * spread)
+
+
+def largest_error(weighted: Weighted) -> float:
+    """The largest error of any mean or standard deviation of z, in standard deviations."""
+    worst = 0.0
+    leaves = weighted.z.values() if isinstance(weighted.z, dict) else [weighted.z]
+    for leaf in leaves:
+        flat = leaf.reshape(len(leaf), -1)
+        gap = flat - weighted.weights @ flat
+        spread = np.sqrt(weighted.weights @ gap**2)
+        moves = spread > 1e-9 * np.abs(flat).max(axis=0)
+        errors = block_errors(weighted.weights, flat)
+        for error in errors:
+            worst = max(worst, float(np.max(error[moves] / spread[moves], initial=0.0)))
+    return worst
+
+
 def judge(weighted: Weighted) -> Verdict:
     """Whether importance weights can be trusted."""
     tail, share = weighted.tail, weighted.size / len(weighted.weights)

@@ -16,7 +16,7 @@ from latentia.verdict import Exactness, Verdict
 
 from .interface import AbstractInference
 from .proposals import BLOCKS
-from .rungs import NUTS, AbstractRung, AtMode, Climb, MeanField, MomentMatching
+from .rungs import NUTS, AbstractRung, AtMode, Climb, FullRank, MeanField, MomentMatching
 from .target import Surface, Target
 from .weighted_posterior import Step, WeightedPosterior, seed_of
 
@@ -36,7 +36,13 @@ class Ladder(AbstractInference):
             one.
     """
 
-    rungs: tuple[AbstractRung, ...] = (AtMode(), MeanField(), MomentMatching(), NUTS())
+    rungs: tuple[AbstractRung, ...] = (
+        AtMode(),
+        MeanField(),
+        FullRank(),
+        MomentMatching(),
+        NUTS(),
+    )
     budget: float = eqx.field(static=True, default=120.0)
     draws: int = eqx.field(static=True, default=4096)
     raise_on: Literal["fail", "suspect"] | None = eqx.field(static=True, default=None)
@@ -154,4 +160,17 @@ def surface_of(prior: Any, potential: Any) -> Surface:
             "The log density should be written in jax.numpy, so that it can be differentiated, but "
             "calls numpy on z: replace np by jnp."
         ) from error
+    except (TypeError, KeyError, IndexError, AttributeError, NameError) as error:
+        raise ValueError(
+            f"The log density should be a function of x and z as they are, but it raised "
+            f"{type(error).__name__} ({str(error).splitlines()[0]}): z has "
+            f"{', '.join(surface.names[:8])}, and x {shapes_of(potential)}; check names and shapes."
+        ) from error
     return surface
+
+
+def shapes_of(potential: Any) -> str:
+    """The names and shapes of the data behind a potential, in words."""
+    leaves = jax.tree_util.tree_leaves_with_path(getattr(potential, "data", ()))
+    named = [(jax.tree_util.keystr(path[1:]) or "x", np.shape(leaf)) for path, leaf in leaves]
+    return ", ".join(f"{name} {list(shape)}" for name, shape in named) or "no arrays"

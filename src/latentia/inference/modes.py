@@ -1,6 +1,6 @@
 """Modes of a smooth log density: Newton's method from several starts at once."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,8 @@ _STEPS = 80
 _FLAT = 1e-10
 # Two points are one mode if they are nearer than this, in posterior standard deviations, squared.
 _SAME = 1e-3
+# So many standard deviations from a mode even a Cauchy density has fallen by more than one nat.
+_FAR = 50.0
 
 
 class Mode(NamedTuple):
@@ -150,7 +152,8 @@ class _Climbers:
         return ways
 
 
-def _smooth(slopes: np.ndarray, bends: np.ndarray) -> np.ndarray:
+def _smooth(slopes: np.ndarray, bends: np.ndarray) -> Any:
+    """Which points have a slope and a curvature."""
     return np.isfinite(slopes).all(axis=1) & np.isfinite(bends).all(axis=(1, 2))
 
 
@@ -163,6 +166,8 @@ def _conclude(climbers: _Climbers, origin: np.ndarray) -> Search:
             modes.append(mode)
     modes.sort(key=lambda mode: -mode.log_mass)
     flat = [names[way.flat] for way in ends.values() if way.least < _FLAT]
+    if modes and (name := _never_falls(climbers, modes[0])):
+        flat, modes = [*flat, name], []
     trouble = ""
     if flat and not modes:
         trouble = f"the posterior looks improper, since its density does not change along {flat[0]}"
@@ -172,14 +177,25 @@ def _conclude(climbers: _Climbers, origin: np.ndarray) -> Search:
     return Search(modes, reached, len(climbers.points), origin, trouble, bool(flat) and not modes)
 
 
+def _never_falls(climbers: _Climbers, mode: Mode) -> str:
+    """The name of a free number along which a mode is none, since the density stays as high."""
+    scale = np.sqrt(np.diagonal(mode.covariance))
+    spread, axes = np.linalg.eigh(mode.covariance / np.outer(scale, scale))
+    along = axes[:, -1] * np.sqrt(spread[-1])
+    far = mode.point + _FAR * np.stack([along, -along]) * scale
+    values = climbers.surface.expand(far, climbers.stretch).values
+    falls = ~(np.nan_to_num(values, nan=-np.inf) > mode.value - 1.0)
+    return "" if falls.all() else climbers.surface.names[int(np.argmax(np.abs(along)))]
+
+
 def _still_rising(climbers: _Climbers) -> str:
     best = int(np.argmax(np.where(climbers.alive, climbers.values, -np.inf)))
     way, point = uphill(climbers.slopes[best], climbers.bends[best]), climbers.points[best]
-    place = int(np.argmax(np.abs(way.move) / (1 + np.abs(point))))
+    place = int(np.argmax(climbers.slopes[best] * way.move))
     return (
         f"the density has no highest point that Newton's method reaches in {_STEPS} steps: it "
         f"still rises along {climbers.surface.names[place]} (unconstrained value "
-        f"{point[place]:.3g})"
+        f"{point[place]:.3g}), so that the posterior may be improper"
     )
 
 

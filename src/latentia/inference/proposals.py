@@ -30,6 +30,13 @@ class Proposal(NamedTuple):
         """One Student t, with this mean and this scale matrix."""
         return cls(np.ones(1), mean[None], np.linalg.cholesky(covariance)[None])
 
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean ``[n]`` of the mixture, and its covariance ``[n, n]`` if components were normal."""
+        mean = self.shares @ self.means
+        gaps = self.means - mean
+        inner = np.einsum("c,cij,ckj->ik", self.shares, self.roots, self.roots)
+        return mean, inner + np.einsum("c,ci,ck->ik", self.shares, gaps, gaps)
+
     def draw(self, count: int, seed: int) -> np.ndarray:
         """Draws ``[count, n]`` in ``BLOCKS`` independent blocks of equal size."""
         dim = self.means.shape[1]

@@ -15,6 +15,8 @@ from latentia.typing import Scalar
 # Points are expanded in pieces of this size, and evaluated in larger ones.
 PIECE = 8
 _MANY = 256
+# One size for all calls, so that one program serves them.
+_SLAB = 4096
 
 
 class Target(eqx.Module):
@@ -62,7 +64,13 @@ class Surface:
 
     def evaluate(self, points: np.ndarray) -> tuple[np.ndarray, Any]:
         """Log densities ``[G]`` and every z, with a leading axis of G."""
-        values, z = jax.device_get(_evaluate(self.target, points))
+        answers = []
+        for first in range(0, len(points), _SLAB):
+            slab = points[first : first + _SLAB]
+            padded = np.concatenate([slab, np.repeat(slab[:1], _SLAB - len(slab), axis=0)])
+            answer = jax.device_get(_evaluate(self.target, padded))
+            answers.append(jax.tree.map(lambda leaf, n=len(slab): leaf[:n], answer))
+        values, z = jax.tree.map(lambda *leaves: np.concatenate(leaves), *answers)
         if isinstance(z, dict):
             # JAX sorts the names; here they come in the user's order.
             z = {name: z[name] for name in dict.fromkeys(n.split("[")[0] for n in self.names)}
@@ -73,7 +81,19 @@ class Surface:
         prior, evidence, z = jax.device_get(_parts(self.target, point))
         finite = np.isfinite(prior)
         part, value = ("likelihood", evidence) if finite else ("prior", prior)
-        return f"the log {part} is {value} (z is {_shown(z)})"
+        missing = _first_missing(self.target.potential) if finite else ""
+        return f"the log {part} is {value} (z is {_shown(z)}{missing})"
+
+
+def _first_missing(potential: AbstractPotential) -> str:
+    """Where the data hold the first number that is not finite, in words."""
+    for path, leaf in jax.tree_util.tree_leaves_with_path(getattr(potential, "data", ())):
+        array = np.asarray(leaf)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            place = np.argwhere(~np.isfinite(array))[0].tolist()
+            name = "x" + jax.tree_util.keystr(path[1:])
+            return f"; {name} holds {array[tuple(place)]} at {place}"
+    return ""
 
 
 def _shown(z: Any) -> str:

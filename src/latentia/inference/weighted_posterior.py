@@ -13,7 +13,7 @@ from latentia.precision import on_host
 from latentia.typing import Key
 from latentia.verdict import Exactness, Verdict
 
-from .importance import Weighted
+from .importance import Weighted, block_errors
 from .modes import find_modes
 from .proposals import BLOCKS
 from .target import Surface
@@ -89,12 +89,12 @@ class WeightedPosterior(AbstractPosterior):
     @property
     def mean_error(self) -> Any:
         """The standard error of ``mean`` that comes from the draws, in its shape."""
-        return jax.tree.map(lambda leaf: _errors(self.weights, leaf)[0], self.draws)
+        return jax.tree.map(lambda leaf: block_errors(self.weights, leaf)[0], self.draws)
 
     @property
     def standard_deviation_error(self) -> Any:
         """The standard error of ``standard_deviation`` that comes from the draws."""
-        return jax.tree.map(lambda leaf: _errors(self.weights, leaf)[1], self.draws)
+        return jax.tree.map(lambda leaf: block_errors(self.weights, leaf)[1], self.draws)
 
     @property
     def covariance(self) -> np.ndarray:
@@ -188,7 +188,7 @@ class WeightedPosterior(AbstractPosterior):
         """A row for each entry of z: mean, sd, quantiles, and the errors of mean and sd."""
         flat = self._flat()
         quantiles = _quantiles(self.weights, flat, np.array([0.05, 0.5, 0.95]))
-        mean_errors, sd_errors = _errors(self.weights, flat)
+        mean_errors, sd_errors = block_errors(self.weights, flat)
         sd = np.sqrt(_variance(self.weights, flat))
         return [
             {
@@ -248,21 +248,6 @@ def _entries(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
 def _variance(weights: Any, values: np.ndarray) -> np.ndarray:
     gap = values - np.tensordot(weights, values, axes=1)
     return np.tensordot(weights, gap**2, axes=1)
-
-
-def _errors(weights: Any, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Standard errors of the weighted mean and standard deviation, from independent blocks."""
-    gap = values - np.tensordot(weights, values, axes=1)
-    variance = np.tensordot(weights, gap**2, axes=1)
-    split = np.reshape(weights, (BLOCKS, -1))
-    scale = BLOCKS / (BLOCKS - 1)
-
-    def error(parts: np.ndarray) -> np.ndarray:
-        blocks = parts.reshape(BLOCKS, -1, *parts.shape[1:])
-        return np.sqrt(scale * np.sum(np.einsum("bi,bi...->b...", split, blocks) ** 2, axis=0))
-
-    spread = np.sqrt(variance)
-    return error(gap), error(gap**2 - variance) / (2 * np.maximum(spread, 1e-300))
 
 
 def _quantiles(weights: Any, values: np.ndarray, shares: np.ndarray) -> np.ndarray:

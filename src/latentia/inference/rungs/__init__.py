@@ -1,5 +1,6 @@
 """The rungs of the ladder: one method in each file, and the contract in ``interface``."""
 
+from .full_rank import FullRank as FullRank
 from .interface import AbstractRung as AbstractRung
 from .interface import Attempt as Attempt
 from .interface import Climb as Climb

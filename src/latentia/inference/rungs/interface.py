@@ -8,7 +8,7 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
-from latentia.inference.importance import Weighted, correct, judge
+from latentia.inference.importance import Weighted, correct, judge, largest_error
 from latentia.inference.modes import Search, find_modes, starting_points
 from latentia.inference.proposals import Proposal
 from latentia.inference.target import Surface
@@ -16,6 +16,8 @@ from latentia.verdict import Verdict
 
 # A mode with less than this share of the posterior is no mode to speak of.
 _SMALL = 1e-3
+# Above this error, in standard deviations, a good proposal is asked for so many times the draws.
+_ROUGH, _MORE = 0.02, 4
 
 
 class Attempt(NamedTuple):
@@ -27,6 +29,7 @@ class Attempt(NamedTuple):
     name: str
     verdict: Verdict
     weighted: Weighted | None = None
+    proposal: Proposal | None = None
     settled: bool = False
 
 
@@ -39,6 +42,7 @@ class Climb:
     seed: int
     deadline: float
     start: np.ndarray | None = None
+    drawn: int = 0
     attempts: list[Attempt] = field(default_factory=list)
     _search: Search | None = None
 
@@ -55,9 +59,8 @@ class Climb:
     @property
     def best(self) -> Attempt | None:
         """The attempt with weighted draws that is to be trusted most."""
-        order = {"pass": 2, "suspect": 1, "fail": 0}
         drawn = [attempt for attempt in self.attempts if attempt.weighted is not None]
-        return max(drawn, key=lambda a: (order[a.verdict.level], _size(a)), default=None)
+        return max(drawn, key=trust, default=None)
 
     def seconds_left(self) -> float:
         """Of the budget."""
@@ -66,9 +69,12 @@ class Climb:
     def corrected(self, name: str, proposal: Proposal) -> Attempt:
         """The attempt that corrects a proposal by importance sampling."""
         # Every attempt has draws of its own, so that no proposal was fitted to them.
-        seed = self.seed + 1 + len(self.attempts)
+        self.drawn += 1
+        seed = self.seed + 1000 * self.drawn
         weighted = correct(self.surface, proposal, self.draws, seed)
-        return self.with_modes(Attempt(name, judge(weighted), weighted))
+        if judge(weighted).level == "pass" and largest_error(weighted) > _ROUGH:
+            weighted = correct(self.surface, proposal, _MORE * self.draws, seed)
+        return self.with_modes(Attempt(name, judge(weighted), weighted, proposal))
 
     def with_modes(self, attempt: Attempt) -> Attempt:
         """The attempt, which is no better than suspect if separate starts disagree."""
@@ -83,8 +89,10 @@ class Climb:
         return attempt
 
 
-def _size(attempt: Attempt) -> float:
-    return attempt.weighted.size if attempt.weighted else 0.0
+def trust(attempt: Attempt) -> tuple[int, float]:
+    """What orders attempts: the level of the verdict, then how many draws count."""
+    level = {"pass": 2, "suspect": 1, "fail": 0}[attempt.verdict.level]
+    return level, attempt.weighted.size if attempt.weighted else 0.0
 
 
 class AbstractRung(eqx.Module):

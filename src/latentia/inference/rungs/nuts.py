@@ -101,7 +101,7 @@ def _sample(
     target: Target, keys: Any, starts: Any, centre: Any, root: Any, warmup: int, steps: int
 ) -> Any:
     """Positions ``[C, S, n]`` in units of the root, log densities and divergences ``[C, S]``."""
-    import blackjax
+    import blackjax  # pyright: ignore[reportMissingImports]
 
     def log_density(place: jax.Array) -> jax.Array:
         value = target.log_joint(centre + root @ place)
