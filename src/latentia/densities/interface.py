@@ -59,7 +59,8 @@ def shape_of(shape: int | tuple[int, ...] | None, *parameters: Any) -> tuple[int
     if shape is None:
         return together
     wanted = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    if np.broadcast_shapes(wanted, together) != wanted:
+    ends = zip(reversed(wanted), reversed(together), strict=False)
+    if len(together) > len(wanted) or any(side not in (1, full) for full, side in ends):
         raise ValueError(
             f"shape should hold the parameters of shape {together}, but is {wanted}: leave it out, "
             "or let its last entries be theirs."

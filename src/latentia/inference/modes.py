@@ -106,7 +106,7 @@ class _Climbers:
 
     def __init__(self, surface: Surface, starts: np.ndarray, stretch: float) -> None:
         self.surface, self.stretch = surface, stretch
-        self.points = np.array(starts, float)
+        self.starts, self.points = starts, np.array(starts, float)
         found = surface.expand(self.points, stretch)
         self.values, self.slopes, self.bends = (np.array(leaf) for leaf in found)
         self.finite = np.isfinite(self.values)
@@ -190,8 +190,8 @@ def _never_falls(climbers: _Climbers, mode: Mode) -> str:
 
 def _still_rising(climbers: _Climbers) -> str:
     best = int(np.argmax(np.where(climbers.alive, climbers.values, -np.inf)))
-    way, point = uphill(climbers.slopes[best], climbers.bends[best]), climbers.points[best]
-    place = int(np.argmax(climbers.slopes[best] * way.move))
+    point = climbers.points[best]
+    place = int(np.argmax(np.abs(point - climbers.starts[best])))
     return (
         f"the density has no highest point that Newton's method reaches in {_STEPS} steps: it "
         f"still rises along {climbers.surface.names[place]} (unconstrained value "

@@ -49,6 +49,7 @@ class Surface:
     def __init__(self, target: Target) -> None:
         self.target = jax.tree.map(_on_device, target)
         self.names = target.prior.free_names
+        self.parts = target.prior.part_names
         self.dim = target.prior.free_dim
         # What a deterministic average over draws needs, in whole pieces; one size for all calls.
         self.rows = max(64, 2 ** math.ceil(math.log2(4 * self.dim)))
@@ -71,9 +72,6 @@ class Surface:
             answer = jax.device_get(_evaluate(self.target, padded))
             answers.append(jax.tree.map(lambda leaf, n=len(slab): leaf[:n], answer))
         values, z = jax.tree.map(lambda *leaves: np.concatenate(leaves), *answers)
-        if isinstance(z, dict):
-            # JAX sorts the names; here they come in the user's order.
-            z = {name: z[name] for name in dict.fromkeys(n.split("[")[0] for n in self.names)}
         return np.asarray(values), z
 
     def blame(self, point: np.ndarray) -> str:

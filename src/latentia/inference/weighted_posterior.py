@@ -1,6 +1,7 @@
 """A posterior of weighted draws, with an error for every number and a verdict on the whole."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -33,14 +34,15 @@ class Step(NamedTuple):
 
 
 class WeightedPosterior(AbstractPosterior):
-    """p(z|x) as weighted draws of z.
+    """p(z|x) as weighted ``draws`` of z.
 
-    ``draws`` is z with a leading axis of S, ``weights [S]`` sum to one, ``verdict`` says how far
+    ``weights [S]`` sum to one, ``verdict`` says how far
     to trust them, and ``path`` what was tried. ``k_hat`` is the Pareto shape of the weights' tail,
     ``effective_size`` how many independent draws they are worth.
     """
 
-    draws: Any
+    values: Any
+    order: tuple[str, ...] = eqx.field(static=True)
     weights: jax.Array
     log_evidence: jax.Array
     verdict: Verdict
@@ -55,7 +57,8 @@ class WeightedPosterior(AbstractPosterior):
     def of(cls, weighted: Weighted, verdict: Verdict, path: Any, surface: Surface) -> Any:
         """The posterior that some weighted draws stand for."""
         return cls(
-            draws=on_host(weighted.z),
+            values=on_host(weighted.z),
+            order=surface.parts,
             weights=weighted.weights,  # pyright: ignore
             log_evidence=np.float64(weighted.log_evidence),  # pyright: ignore
             verdict=verdict,
@@ -66,6 +69,17 @@ class WeightedPosterior(AbstractPosterior):
             surface=surface,
             points=weighted.points,  # pyright: ignore
         )
+
+    @property
+    def draws(self) -> Any:
+        """Z with a leading axis of S; its parts in the order in which the prior names them."""
+        return self._each(lambda leaf: leaf)
+
+    def _each(self, function: Callable[[np.ndarray], Any]) -> Any:
+        """The same structure as z, with the answer of a function for the draws of each part."""
+        if not self.order:
+            return function(self.values)
+        return {name: function(self.values[name]) for name in self.order}
 
     @property
     def exactness(self) -> Exactness:
@@ -79,22 +93,22 @@ class WeightedPosterior(AbstractPosterior):
     @property
     def mean(self) -> Any:
         """The mean of each part of z, in its shape."""
-        return jax.tree.map(lambda leaf: np.tensordot(self.weights, leaf, axes=1), self.draws)
+        return self._each(lambda leaf: np.tensordot(self.weights, leaf, axes=1))
 
     @property
     def standard_deviation(self) -> Any:
         """The standard deviation of each part of z, in its shape."""
-        return jax.tree.map(lambda leaf: np.sqrt(_variance(self.weights, leaf)), self.draws)
+        return self._each(lambda leaf: np.sqrt(_variance(self.weights, leaf)))
 
     @property
     def mean_error(self) -> Any:
         """The standard error of ``mean`` that comes from the draws, in its shape."""
-        return jax.tree.map(lambda leaf: block_errors(self.weights, leaf)[0], self.draws)
+        return self._each(lambda leaf: block_errors(self.weights, leaf)[0])
 
     @property
     def standard_deviation_error(self) -> Any:
         """The standard error of ``standard_deviation`` that comes from the draws."""
-        return jax.tree.map(lambda leaf: block_errors(self.weights, leaf)[1], self.draws)
+        return self._each(lambda leaf: block_errors(self.weights, leaf)[1])
 
     @property
     def covariance(self) -> np.ndarray:
@@ -106,8 +120,8 @@ class WeightedPosterior(AbstractPosterior):
     @property
     def names(self) -> tuple[str, ...]:
         """A name for each entry of z, such as ``theta[0]``."""
-        if not isinstance(self.draws, dict):
-            return _entries("z", np.shape(self.draws)[1:])
+        if not self.order:
+            return _entries("z", np.shape(self.values)[1:])
         return sum((_entries(n, np.shape(v)[1:]) for n, v in self.draws.items()), ())
 
     @property
@@ -126,7 +140,7 @@ class WeightedPosterior(AbstractPosterior):
         shares = np.atleast_1d(np.asarray(shares, float))
         if ((shares < 0) | (shares > 1)).any():
             raise ValueError(f"shares should lie between 0 and 1, but are {shares}.")
-        return jax.tree.map(lambda leaf: _quantiles(self.weights, leaf, shares), self.draws)
+        return self._each(lambda leaf: _quantiles(self.weights, leaf, shares))
 
     def mode(self) -> Any:
         """The z of highest density p(z|x), in the space that z is declared in.
@@ -164,7 +178,7 @@ class WeightedPosterior(AbstractPosterior):
             )
         rng = np.random.default_rng(seed_of(key))
         chosen = rng.choice(len(self.weights), size=n, p=np.asarray(self.weights))
-        return jax.tree.map(lambda leaf: leaf[chosen], self.draws)
+        return self._each(lambda leaf: leaf[chosen])
 
     def log_prob(self, z: Any) -> Any:
         """The log posterior density of one z: log p(x, z) less the estimated log evidence."""
@@ -178,11 +192,12 @@ class WeightedPosterior(AbstractPosterior):
         Args:
             function: takes one z and returns a dictionary of arrays; written in ``jax.numpy``.
         """
-        if not isinstance(self.draws, dict):
+        if not self.order:
             raise ValueError("derive should be used on a z with names, but this z is one array.")
         with jax.enable_x64(True):
-            more = on_host(jax.vmap(function)(self.draws))
-        return eqx.tree_at(lambda posterior: posterior.draws, self, self.draws | more)
+            more = on_host(jax.vmap(function)(self.values))
+        order = (*self.order, *(name for name in more if name not in self.order))
+        return replace(self, values=self.values | more, order=order)
 
     def summary(self) -> list[dict[str, Any]]:
         """A row for each entry of z: mean, sd, quantiles, and the errors of mean and sd."""
@@ -205,7 +220,7 @@ class WeightedPosterior(AbstractPosterior):
         ]
 
     def _flat(self) -> np.ndarray:
-        leaves = self.draws.values() if isinstance(self.draws, dict) else [self.draws]
+        leaves = self.draws.values() if self.order else [self.values]
         return np.concatenate([np.reshape(v, (len(v), -1)) for v in leaves], axis=1)
 
     def __repr__(self) -> str:

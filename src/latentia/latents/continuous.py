@@ -87,6 +87,10 @@ class Continuous(AbstractSmoothPrior):
         return tuple(names)
 
     @property
+    def part_names(self) -> tuple[str, ...]:
+        return () if self.alone else tuple(part.name for part in self.parts)
+
+    @property
     def proper(self) -> bool:
         return self.joint is None and all(part.proper for part in self.parts)
 

@@ -162,6 +162,10 @@ class GaussianLatent(AbstractConjugatePrior, AbstractSmoothPrior):
         return tuple(f"z[{place}]" for place in range(self.dim))
 
     @property
+    def part_names(self) -> tuple[str, ...]:
+        return ()
+
+    @property
     def proper(self) -> bool:
         return True
 

@@ -79,6 +79,11 @@ class AbstractSmoothPrior(AbstractPrior):
 
     @property
     @abstractmethod
+    def part_names(self) -> tuple[str, ...]:
+        """The names of the arrays in z, in the order in which they are told; none if z is one."""
+
+    @property
+    @abstractmethod
     def proper(self) -> bool:
         """Whether the density is known to integrate to one."""
 

@@ -18,6 +18,8 @@ from latentia.verdict import Verdict
 _SMALL = 1e-3
 # Above this error, in standard deviations, a good proposal is asked for so many times the draws.
 _ROUGH, _MORE = 0.02, 4
+# Above this one it does not pass.
+_TOO_ROUGH = 0.06
 
 
 class Attempt(NamedTuple):
@@ -74,7 +76,11 @@ class Climb:
         weighted = correct(self.surface, proposal, self.draws, seed)
         if judge(weighted).level == "pass" and largest_error(weighted) > _ROUGH:
             weighted = correct(self.surface, proposal, _MORE * self.draws, seed)
-        return self.with_modes(Attempt(name, judge(weighted), weighted, proposal))
+        verdict, error = judge(weighted), largest_error(weighted)
+        if verdict.level == "pass" and error > _TOO_ROUGH:
+            reason = f"a mean or standard deviation is only known to {error:.2f} of a deviation"
+            verdict = Verdict("suspect", f"{reason}: raise draws")
+        return self.with_modes(Attempt(name, verdict, weighted, proposal))
 
     def with_modes(self, attempt: Attempt) -> Attempt:
         """The attempt, which is no better than suspect if separate starts disagree."""
