@@ -63,15 +63,13 @@ def case(name, peers):
         "warm, ms": f"{1e3 * warm:.0f}",
     }
     if peers:
-        from posteriordb_peers import nuts, svi
+        from posteriordb_peers import PEERS
 
-        for title, method in (("SVI", svi), ("NUTS", nuts)):
-            model, x, order, reference = load(DATA, name)
-            (mean, sd), first_peer, warm_peer = method(model, x, order)
-            theirs = errors(mean, sd, reference)
-            row[f"{title}: mean, sd error (median)"] = (
-                f"{np.median(theirs[0]):.3f}, {np.median(theirs[1]):.1f} %"
-            )
+        model, x, order, reference = load(DATA, name)
+        for title, method in PEERS.items():
+            moments, first_peer, warm_peer = method(model, x, order)
+            theirs = [float(np.median(error)) for error in errors(*moments, reference)]
+            row[f"{title}: median errors"] = f"{theirs[0]:.3f} sd, {theirs[1]:.1f} %"
             row[f"{title}: first s, warm s"] = f"{first_peer:.1f}, {warm_peer:.2f}"
     return row, means, sds
 
