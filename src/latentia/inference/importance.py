@@ -72,32 +72,31 @@ def block_errors(weights: Any, values: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
     ``weights [S]`` and ``values [S, ...]``; the errors are ``[...]``.
     """
-    gap = values - np.tensordot(weights, values, axes=1)
-    variance = np.tensordot(weights, gap**2, axes=1)
-    split = np.reshape(weights, (BLOCKS, -1))
-    scale = BLOCKS / (BLOCKS - 1)
+    flat = np.reshape(values, (len(values), -1))
+    gap = flat - weights @ flat
+    first = gap * np.asarray(weights)[:, None]
+    second = first * gap
+    variance = second.sum(axis=0)
+    mass = np.reshape(weights, (BLOCKS, -1)).sum(axis=1)
 
-    def error(parts: np.ndarray) -> np.ndarray:
-        blocks = parts.reshape(BLOCKS, -1, *parts.shape[1:])
-        return np.sqrt(scale * np.sum(np.einsum("bi,bi...->b...", split, blocks) ** 2, axis=0))
+    def error(parts: np.ndarray, centre: Any) -> np.ndarray:
+        sums = parts.reshape(BLOCKS, -1, parts.shape[1]).sum(axis=1) - mass[:, None] * centre
+        return np.sqrt(np.sum(sums**2, axis=0) * BLOCKS / (BLOCKS - 1)).reshape(values.shape[1:])
 
     spread = np.maximum(np.sqrt(variance), 1e-300)
-    return error(gap), error(gap**2 - variance) / (2 * spread)
+    return error(first, 0.0), error(second / (2 * spread), variance / (2 * spread))
 
 
 def largest_error(weighted: Weighted) -> float:
     """The largest error of any mean or standard deviation of z, in standard deviations."""
-    worst = 0.0
     leaves = weighted.z.values() if isinstance(weighted.z, dict) else [weighted.z]
-    for leaf in leaves:
-        flat = leaf.reshape(len(leaf), -1)
-        gap = flat - weighted.weights @ flat
-        spread = np.sqrt(weighted.weights @ gap**2)
-        moves = spread > 1e-9 * np.abs(flat).max(axis=0)
-        errors = block_errors(weighted.weights, flat)
-        for error in errors:
-            worst = max(worst, float(np.max(error[moves] / spread[moves], initial=0.0)))
-    return worst
+    flat = np.concatenate([np.reshape(leaf, (len(leaf), -1)) for leaf in leaves], axis=1)
+    centre = weighted.weights @ flat
+    spread = np.sqrt(weighted.weights @ (flat - centre) ** 2)
+    # The diagonal of a correlation matrix does not move at all.
+    moves = spread > 1e-9 * np.abs(centre)
+    errors = np.stack(block_errors(weighted.weights, flat))
+    return float(np.max(errors[:, moves] / spread[moves], initial=0.0))
 
 
 def judge(weighted: Weighted) -> Verdict:
