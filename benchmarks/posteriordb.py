@@ -84,6 +84,9 @@ def total(means, sds):
 
 
 if __name__ == "__main__":
+    if not DATA.exists():
+        tell("Nine posteriors with reference draws", [{"not run": f"no data at {DATA.name}"}])
+        sys.exit()
     chosen = [name for name in MODELS if not sys.argv[1:] or name.split("-")[0] in sys.argv[1:]]
     peers = find_spec("numpyro") is not None and "--no-peers" not in sys.argv
     rows, means, sds = zip(*(case(name, peers) for name in chosen or MODELS), strict=True)

@@ -17,6 +17,7 @@ SCRIPTS = (
     "factor_analysis",
     "topics",
     "state_space",
+    "posteriordb",
     "small_data",
     "missing",
     "parquet_stream",

@@ -115,7 +115,7 @@ class LatentVariableModel(eqx.Module):
             ("sample", "z from the prior, then x given z"),
             ("infer", way),
             ("map_estimate", "Newton's method" if route in _WAYS else f"{way}, then its mode"),
-            ("score", f"{way}, summed or integrated over z"),
+            ("score", _SCORES.get(route, f"{way}, summed or integrated over z")),
             ("fit", _FITS.get(route, "EM to maximum likelihood")),
         ]
         body = "\n".join(f"  {name:<13}{text}" for name, text in lines)
@@ -128,6 +128,7 @@ _WAYS = {
     Route.SURROGATE: "Laplace's method, a Gaussian at the mode (approximation)",
     Route.LADDER: "approximations corrected by importance sampling, until one passes (estimate)",
 }
+_SCORES = {Route.LADDER: "by the same draws"}
 _FITS = {
     Route.LADDER: "not yet: infer what is unknown as part of z",
     Route.BOUND: "EM to the highest lower bound of the likelihood",

@@ -121,5 +121,7 @@ def judge(weighted: Weighted) -> Verdict:
             f"the approximation misses much of the posterior (Pareto k-hat {tail:.2f} is above "
             f"{_WORST_TAIL:g}; {count})",
         )
-    why = f"Pareto k-hat {tail:.2f}, at most {_TAIL:g} is safe; {count}"
-    return Verdict("suspect", f"a few draws decide the answer ({why})")
+    why = f"Pareto k-hat {tail:.2f}, at most {_TAIL:g} is safe"
+    if good_tail:
+        why = f"{share:.0%} count, at least {_SHARE:.0%} is safe"
+    return Verdict("suspect", f"a few draws decide the answer ({why}; {count})")
