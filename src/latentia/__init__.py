@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from .distributions import Product as Product
     from .distributions import SphericalGaussian as SphericalGaussian
     from .distributions import StudentT as StudentT
+    from .estimators.bayesian_gaussian_mixture import (
+        BayesianGaussianMixture as BayesianGaussianMixture,
+    )
     from .estimators.categorical_hmm import CategoricalHMM as CategoricalHMM
     from .estimators.factor_analysis import FactorAnalysis as FactorAnalysis
     from .estimators.files import load as load
@@ -166,6 +169,7 @@ _WHERE = {
     "save": "latentia.estimators.files",
     "load": "latentia.estimators.files",
     "GaussianMixture": "latentia.estimators.gaussian_mixture",
+    "BayesianGaussianMixture": "latentia.estimators.bayesian_gaussian_mixture",
     "FactorAnalysis": "latentia.estimators.factor_analysis",
     "ProbabilisticPCA": "latentia.estimators.probabilistic_pca",
     "StudentTMixture": "latentia.estimators.student_t_mixture",
