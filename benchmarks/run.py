@@ -18,6 +18,7 @@ SCRIPTS = (
     "hidden_markov",
     "topics",
     "state_space",
+    "posteriordb",
     "small_data",
     "missing",
     "parquet_stream",

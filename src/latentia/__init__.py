@@ -8,8 +8,10 @@ if TYPE_CHECKING:
     # For type checkers and editors; at run time the same names come from `_WHERE`, on first use.
     from . import data as data
     from . import datasets as datasets
+    from . import densities as densities
     from . import io as io
     from . import plots as plots
+    from . import supports as supports
     from . import testing as testing
     from .compilation import enable_compilation_cache as enable_compilation_cache
     from .distributions import Bernoulli as Bernoulli
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from .distributions import Product as Product
     from .distributions import SphericalGaussian as SphericalGaussian
     from .distributions import StudentT as StudentT
+    from .estimators.bayesian_gaussian_mixture import (
+        BayesianGaussianMixture as BayesianGaussianMixture,
+    )
     from .estimators.categorical_hmm import CategoricalHMM as CategoricalHMM
     from .estimators.factor_analysis import FactorAnalysis as FactorAnalysis
     from .estimators.files import load as load
@@ -50,13 +55,21 @@ if TYPE_CHECKING:
     from .estimators.student_t_mixture import StudentTMixture as StudentTMixture
     from .forecasting import Forecast as Forecast
     from .forecasting import forecast as forecast
+    from .inference import NUTS as NUTS
+    from .inference import AtMode as AtMode
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
     from .inference import Exact as Exact
+    from .inference import FullRank as FullRank
+    from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
+    from .inference import MeanField as MeanField
+    from .inference import MomentMatching as MomentMatching
     from .inference import Quadrature as Quadrature
+    from .inference import UntrustedPosterior as UntrustedPosterior
     from .inference import choose as choose
     from .latents import Branching as Branching
+    from .latents import Continuous as Continuous
     from .latents import Discrete as Discrete
     from .latents import DrivenMarkovChain as DrivenMarkovChain
     from .latents import GaussianChain as GaussianChain
@@ -70,6 +83,7 @@ if TYPE_CHECKING:
     from .learning import Gradient as Gradient
     from .likelihoods import BinaryResponse as BinaryResponse
     from .likelihoods import CountResponse as CountResponse
+    from .likelihoods import Custom as Custom
     from .likelihoods import GeneralizedLinear as GeneralizedLinear
     from .likelihoods import GradedResponse as GradedResponse
     from .likelihoods import GuessedResponse as GuessedResponse
@@ -115,12 +129,14 @@ _WHERE = {
     "Discrete": "latentia.latents",
     "DrivenMarkovChain": "latentia.latents",
     "GaussianLatent": "latentia.latents",
+    "Continuous": "latentia.latents",
     "Branching": "latentia.latents",
     "GaussianChain": "latentia.latents",
     "MarkovChain": "latentia.latents",
     "SemiMarkovChain": "latentia.latents",
     "Topics": "latentia.latents",
     "StudentTLatent": "latentia.latents",
+    "Custom": "latentia.likelihoods",
     "Switch": "latentia.likelihoods",
     "Scaled": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
@@ -136,6 +152,13 @@ _WHERE = {
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",
     "Laplace": "latentia.inference",
+    "Ladder": "latentia.inference",
+    "AtMode": "latentia.inference",
+    "FullRank": "latentia.inference",
+    "MeanField": "latentia.inference",
+    "NUTS": "latentia.inference",
+    "MomentMatching": "latentia.inference",
+    "UntrustedPosterior": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",
     "EM": "latentia.learning",
@@ -150,6 +173,7 @@ _WHERE = {
     "save": "latentia.estimators.files",
     "load": "latentia.estimators.files",
     "GaussianMixture": "latentia.estimators.gaussian_mixture",
+    "BayesianGaussianMixture": "latentia.estimators.bayesian_gaussian_mixture",
     "FactorAnalysis": "latentia.estimators.factor_analysis",
     "ProbabilisticPCA": "latentia.estimators.probabilistic_pca",
     "StudentTMixture": "latentia.estimators.student_t_mixture",
@@ -166,7 +190,7 @@ _WHERE = {
     "LinearGaussianStateSpace": "latentia.estimators.linear_gaussian_state_space",
     "enable_compilation_cache": "latentia.compilation",
 }
-_MODULES = ("data", "datasets", "io", "plots", "testing")
+_MODULES = ("data", "datasets", "densities", "io", "plots", "supports", "testing")
 
 # Derived, so that a new public name is one line in `_WHERE` and one import above.
 __all__ = [*_WHERE, *_MODULES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,10 +1,12 @@
 """Likelihoods p(x|z): one link in each file, and the contract in ``interface``."""
 
+from .custom import Custom as Custom
 from .generalized_linear import GeneralizedLinear as GeneralizedLinear
 from .given import sample_given as sample_given
 from .interface import AbstractConjugateLikelihood as AbstractConjugateLikelihood
 from .interface import AbstractLearnableLikelihood as AbstractLearnableLikelihood
 from .interface import AbstractLikelihood as AbstractLikelihood
+from .interface import AbstractWholeLikelihood as AbstractWholeLikelihood
 from .linear_gaussian import LinearGaussian as LinearGaussian
 from .per_step import PerStep as PerStep
 from .responses import BinaryResponse as BinaryResponse

@@ -36,6 +36,19 @@ class AbstractConjugateLikelihood(AbstractLikelihood):
         """Log p(x|z) as a function of z; a missing x says nothing."""
 
 
+class AbstractWholeLikelihood(AbstractConjugateLikelihood):
+    """A likelihood of all the data at once: one x, of any structure, about one z."""
+
+    @abstractmethod
+    def read(self, x: Any, argument: str = "x") -> Any:
+        """The data with arrays in place of lists and tables, or an error that names what is not
+        a number."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it is, in a few words."""
+
+
 class Prepared(Protocol):
     """A likelihood as the E-step needs it."""
 
