@@ -1,29 +1,22 @@
 """One distribution, or one likelihood, for each state."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from latentia.distributions import AbstractExponentialFamily, AbstractFamily, Limits, Product
-from latentia.distributions.feature_columns import feature_columns
 from latentia.distributions.stacks import stack, take
 from latentia.potentials import BranchPotential, DiscretePotential
 from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 
 from .interface import AbstractLearnableLikelihood, Prepared
+from .products import Products, SwitchTotals
 
 # What a row counts for the first guess of a state that it is not assigned to.
 _OTHERS = 1e-6
-
-
-class SwitchTotals(NamedTuple):
-    """The weight of each state, ``[K]``, and the statistics of each, stacked."""
-
-    mass: jax.Array
-    states: Any
 
 
 class Switch(AbstractLearnableLikelihood):
@@ -99,7 +92,7 @@ class Switch(AbstractLearnableLikelihood):
         if form is Form.PRODUCTS and isinstance(self.parts, AbstractExponentialFamily):
             centre = jnp.zeros(self.dim, jax.tree.leaves(self.parts)[0].dtype)
             naturals = jax.vmap(lambda part: part.natural(centre))(self.parts)
-            return _Products(self, naturals, centre)
+            return Products(self.parts, naturals, centre)
         return _Prepared(self._each(lambda part: part.prepare(form)), self._plain)
 
     def safe_products(self, radius: Scalar, missing: bool) -> jax.Array:
@@ -227,56 +220,6 @@ class _Prepared(eqx.Module):
 
     def finish(self, totals: SwitchTotals) -> SwitchTotals:
         return totals
-
-
-class _Products(eqx.Module):
-    """A switch of exponential families as two matrix products, one for each step of EM."""
-
-    switch: Switch
-    naturals: jax.Array
-    centre: jax.Array
-
-    def potential(self, x: Datum) -> DiscretePotential:
-        family = take(self.switch.parts, 0)
-        return DiscretePotential(_log_values(family, self.naturals, self.centre, x))
-
-    def statistics(self, x: Rows, moments: jax.Array, weight: Weights) -> SwitchTotals:
-        # Turned round first: a product of two matrices that both lie the wrong way is slow.
-        shared = jax.lax.optimization_barrier((moments * weight[:, None]).T)
-        features = feature_columns(take(self.switch.parts, 0), x, self.centre)
-        return SwitchTotals(jnp.sum(shared, axis=1), shared @ features.T)
-
-    def finish(self, totals: SwitchTotals) -> SwitchTotals:
-        states = jax.vmap(lambda part, total: part.statistics_of(total, self.centre))(
-            self.switch.parts, totals.states
-        )
-        return SwitchTotals(totals.mass, states)
-
-
-def _one_log_values(family: Any, naturals: jax.Array, centre: Datum, x: Datum) -> jax.Array:
-    return _finished(naturals @ family.features(x, centre), family.base(x))
-
-
-def _finished(logits: jax.Array, base: jax.Array) -> jax.Array:
-    # Stand-ins for minus infinity, which a product must not meet, become minus infinity.
-    return jnp.where(logits < -1e25, -jnp.inf, logits) + base
-
-
-@jax.custom_batching.custom_vmap
-def _log_values(family: Any, naturals: jax.Array, centre: Datum, x: Datum) -> jax.Array:
-    """``[K]``: log p(x) in each state; for many data one matrix product."""
-    return _one_log_values(family, naturals, centre, x)
-
-
-@_log_values.def_vmap
-def _many_log_values(axis_size: int, batched: Any, *arguments: Any) -> tuple[jax.Array, bool]:
-    family, naturals, centre, x = arguments
-    if any(jax.tree.leaves(batched[:3])):
-        axes = jax.tree.map(lambda one: 0 if one else None, batched)
-        return jax.vmap(_one_log_values, axes)(*arguments), True
-    # The barrier keeps the states in rows, which XLA would turn round too early.
-    logits = jax.lax.optimization_barrier(naturals @ feature_columns(family, x, centre))
-    return _finished(logits, jax.vmap(family.base)(x)).T, True
 
 
 def _potential(plain: bool, parts: Any, x: Datum) -> DiscretePotential | BranchPotential:
