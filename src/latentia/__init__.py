@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from .inference import choose as choose
     from .latents import Branching as Branching
     from .latents import Discrete as Discrete
+    from .latents import DrivenGaussianChain as DrivenGaussianChain
     from .latents import DrivenMarkovChain as DrivenMarkovChain
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from .likelihoods import GradedResponse as GradedResponse
     from .likelihoods import GuessedResponse as GuessedResponse
     from .likelihoods import LinearGaussian as LinearGaussian
+    from .likelihoods import LinearGaussianRegression as LinearGaussianRegression
     from .likelihoods import PartialCredit as PartialCredit
     from .likelihoods import PerStep as PerStep
     from .likelihoods import Scaled as Scaled
@@ -113,6 +115,7 @@ _WHERE = {
     "Mixture": "latentia.distributions",
     "GaussianRegression": "latentia.distributions",
     "Discrete": "latentia.latents",
+    "DrivenGaussianChain": "latentia.latents",
     "DrivenMarkovChain": "latentia.latents",
     "GaussianLatent": "latentia.latents",
     "Branching": "latentia.latents",
@@ -124,6 +127,7 @@ _WHERE = {
     "Switch": "latentia.likelihoods",
     "Scaled": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
+    "LinearGaussianRegression": "latentia.likelihoods",
     "PerStep": "latentia.likelihoods",
     "GeneralizedLinear": "latentia.likelihoods",
     "BinaryResponse": "latentia.likelihoods",

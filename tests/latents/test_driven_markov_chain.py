@@ -79,7 +79,9 @@ def test_answers_are_those_of_all_paths():
         logs = jax.vmap(posterior.log_prob)(steps)
         drawn = jax.vmap(posterior.sample)(jax.random.split(jax.random.key(0), 4000))
     np.testing.assert_allclose(logs, values - evidence, atol=1e-10)
-    np.testing.assert_allclose(np.asarray(drawn).mean(axis=0), posterior.probabilities[:, 1], atol=0.03)
+    np.testing.assert_allclose(
+        np.asarray(drawn).mean(axis=0), posterior.probabilities[:, 1], atol=0.03
+    )
 
 
 @pytest.mark.slow

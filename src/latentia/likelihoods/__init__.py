@@ -6,6 +6,7 @@ from .interface import AbstractConjugateLikelihood as AbstractConjugateLikelihoo
 from .interface import AbstractLearnableLikelihood as AbstractLearnableLikelihood
 from .interface import AbstractLikelihood as AbstractLikelihood
 from .linear_gaussian import LinearGaussian as LinearGaussian
+from .linear_gaussian_regression import LinearGaussianRegression as LinearGaussianRegression
 from .per_step import PerStep as PerStep
 from .responses import BinaryResponse as BinaryResponse
 from .responses import CountResponse as CountResponse
