@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from .distributions import Product as Product
     from .distributions import SphericalGaussian as SphericalGaussian
     from .distributions import StudentT as StudentT
+    from .dynamic_factors import dynamic_factors as dynamic_factors
+    from .dynamic_factors import fit_dynamic_factors as fit_dynamic_factors
     from .estimators.categorical_hmm import CategoricalHMM as CategoricalHMM
     from .estimators.factor_analysis import FactorAnalysis as FactorAnalysis
     from .estimators.files import load as load
@@ -147,6 +149,8 @@ _WHERE = {
     "Fit": "latentia.learning",
     "Forecast": "latentia.forecasting",
     "forecast": "latentia.forecasting",
+    "dynamic_factors": "latentia.dynamic_factors",
+    "fit_dynamic_factors": "latentia.dynamic_factors",
     "structural": "latentia.structural_series",
     "fit_structural": "latentia.structural_series",
     "select": "latentia.selection",
