@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .distributions import Product as Product
     from .distributions import SphericalGaussian as SphericalGaussian
     from .distributions import StudentT as StudentT
+    from .dynamic_factors import dynamic_factors as dynamic_factors
+    from .dynamic_factors import fit_dynamic_factors as fit_dynamic_factors
     from .estimators.bayesian_gaussian_mixture import (
         BayesianGaussianMixture as BayesianGaussianMixture,
     )
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from .latents import Branching as Branching
     from .latents import Continuous as Continuous
     from .latents import Discrete as Discrete
+    from .latents import DrivenGaussianChain as DrivenGaussianChain
     from .latents import DrivenMarkovChain as DrivenMarkovChain
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
@@ -88,6 +91,7 @@ if TYPE_CHECKING:
     from .likelihoods import GradedResponse as GradedResponse
     from .likelihoods import GuessedResponse as GuessedResponse
     from .likelihoods import LinearGaussian as LinearGaussian
+    from .likelihoods import LinearGaussianRegression as LinearGaussianRegression
     from .likelihoods import PartialCredit as PartialCredit
     from .likelihoods import PerStep as PerStep
     from .likelihoods import Scaled as Scaled
@@ -127,6 +131,7 @@ _WHERE = {
     "Mixture": "latentia.distributions",
     "GaussianRegression": "latentia.distributions",
     "Discrete": "latentia.latents",
+    "DrivenGaussianChain": "latentia.latents",
     "DrivenMarkovChain": "latentia.latents",
     "GaussianLatent": "latentia.latents",
     "Continuous": "latentia.latents",
@@ -140,6 +145,7 @@ _WHERE = {
     "Switch": "latentia.likelihoods",
     "Scaled": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
+    "LinearGaussianRegression": "latentia.likelihoods",
     "PerStep": "latentia.likelihoods",
     "GeneralizedLinear": "latentia.likelihoods",
     "BinaryResponse": "latentia.likelihoods",
@@ -166,6 +172,8 @@ _WHERE = {
     "Fit": "latentia.learning",
     "Forecast": "latentia.forecasting",
     "forecast": "latentia.forecasting",
+    "dynamic_factors": "latentia.dynamic_factors",
+    "fit_dynamic_factors": "latentia.dynamic_factors",
     "structural": "latentia.structural_series",
     "fit_structural": "latentia.structural_series",
     "select": "latentia.selection",

@@ -8,6 +8,7 @@ from .chain_posterior import GaussianChainPosterior as GaussianChainPosterior
 from .continuous import Continuous as Continuous
 from .discrete import Discrete as Discrete
 from .discrete import DiscretePosterior as DiscretePosterior
+from .driven_gaussian_chain import DrivenGaussianChain as DrivenGaussianChain
 from .driven_markov_chain import DrivenMarkovChain as DrivenMarkovChain
 from .driven_posterior import DrivenPosterior as DrivenPosterior
 from .gaussian import GaussianLatent as GaussianLatent

@@ -8,6 +8,7 @@ from .interface import AbstractLearnableLikelihood as AbstractLearnableLikelihoo
 from .interface import AbstractLikelihood as AbstractLikelihood
 from .interface import AbstractWholeLikelihood as AbstractWholeLikelihood
 from .linear_gaussian import LinearGaussian as LinearGaussian
+from .linear_gaussian_regression import LinearGaussianRegression as LinearGaussianRegression
 from .per_step import PerStep as PerStep
 from .responses import BinaryResponse as BinaryResponse
 from .responses import CountResponse as CountResponse
