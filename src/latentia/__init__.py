@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from . import plots as plots
     from . import supports as supports
     from . import testing as testing
+    from .calibration import Calibration as Calibration
+    from .calibration import calibrate as calibrate
     from .compilation import enable_compilation_cache as enable_compilation_cache
     from .distributions import Bernoulli as Bernoulli
     from .distributions import Categorical as Categorical
@@ -170,6 +172,8 @@ _WHERE = {
     "EM": "latentia.learning",
     "Gradient": "latentia.learning",
     "Fit": "latentia.learning",
+    "Calibration": "latentia.calibration",
+    "calibrate": "latentia.calibration",
     "Forecast": "latentia.forecasting",
     "forecast": "latentia.forecasting",
     "dynamic_factors": "latentia.dynamic_factors",

@@ -62,6 +62,35 @@ def test_conjugate_regression_has_its_exact_moments_and_evidence():
     assert "pass" in repr(posterior)
 
 
+@pytest.mark.parametrize("rung", [lt.AtMode(), lt.MeanField(), lt.FullRank()], ids=repr)
+def test_each_rung_alone_has_the_moments_of_a_conjugate_model(rung):
+    x = data()
+    covariance = np.linalg.inv(x["X"].T @ x["X"] + np.eye(3) / 4)
+    posterior = lt.infer(CONJUGATE, x, inference=lt.Ladder(rungs=(rung,)))
+    assert posterior.verdict.level == "pass"
+    # A Gaussian posterior is met exactly, so that the t proposal alone decides the weights.
+    assert posterior.k_hat < 0
+    assert posterior.effective_size > 3000
+    np.testing.assert_allclose(posterior.mean["b"], covariance @ x["X"].T @ x["y"], atol=0.01)
+    np.testing.assert_allclose(posterior.covariance, covariance, atol=4e-3)
+
+
+def test_each_datum_may_have_a_z_of_its_own():
+    model = lt.LatentVariableModel(
+        lt.Continuous(Normal(0, 1)),
+        lt.Custom(lambda x, z: Normal(z, 1.0).log_prob(x), shape=()),
+    )
+    x = np.array([0.0, 2.0])
+    exact = Normal(0, np.sqrt(2.0))
+    expected = [float(exact.log_prob(value)) for value in x]
+    np.testing.assert_allclose(lt.score(model, x, inference=QUICK), expected, atol=0.01)
+    means = [posterior.mean for posterior in lt.infer(model, x)]
+    np.testing.assert_allclose(means, x / 2, atol=0.02)
+    assert lt.infer(model, 2.0).mean == pytest.approx(1, abs=0.02)
+    with pytest.raises(ValueError, match=r"x should have the shape \[\] of one datum"):
+        lt.infer(model, np.zeros((2, 2)))
+
+
 def test_draws_quantiles_and_derived_quantities_agree():
     posterior = lt.infer(CONJUGATE, data())
     draws = posterior.sample(3, 4000)["b"]

@@ -9,13 +9,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from latentia.learning.normal_wishart import KINDS as LAWS
 from latentia.learning.variational_mixture import log_joint, mean_weights
-from latentia.verdict import Verdict
 
 from . import bayesian_running as running
 from .covariance_kinds import KINDS
-from .parameters import COMMON, INITIALS, check_parameters, number, one_of, seed_of, whole
-from .summary import Report, report_lines
-from .validation import column_names, read_numbers, read_sample_weight
+from .parameters import COMMON, INITIALS, check_parameters, number, one_of, whole
+from .validation import read_numbers, read_sample_weight
 
 
 class BayesianGaussianMixture(BaseEstimator):
@@ -58,8 +56,10 @@ class BayesianGaussianMixture(BaseEstimator):
         verdict_: whether the bound is at its maximum, and how many starts found it.
     """
 
-    weights_: np.ndarray
-    means_: np.ndarray
+    dtype_: np.dtype
+    prior_: Any
+    state_: Any
+    centre_: np.ndarray
     _rules = {
         **{key: COMMON[key] for key in ("tol", "max_iter", "n_init", "random_state", "warm_start")},
         "verbose": COMMON["verbose"],
@@ -165,35 +165,12 @@ class BayesianGaussianMixture(BaseEstimator):
     def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw rows ``[n_samples, D]`` and the component of each, at the expected parameters."""
         check_is_fitted(self, "state_")
-        if not isinstance(n_samples, int | np.integer) or n_samples < 1:
-            raise ValueError(
-                f"n_samples should be a whole number of at least 1, but is {n_samples!r}."
-            )
-        seed = seed_of(self.random_state if random_state is None else random_state, None)
-        rng = np.random.default_rng(seed)
-        chosen = rng.choice(len(self.weights_), n_samples, p=self.weights_ / self.weights_.sum())
-        kind = KINDS[self.covariance_type]
-        matrices = kind.expand(self.covariances_, *self.means_.shape)
-        noise = rng.normal(size=(n_samples, self.means_.shape[1]))
-        roots = np.linalg.cholesky(matrices)
-        rows = self.means_[chosen] + np.einsum("nij,nj->ni", roots[chosen], noise)
-        return rows.astype(self.dtype_, copy=False), chosen
+        return running.draw(self, n_samples, random_state)
 
     def summary(self) -> str:
         """The components in use, in the words of the field, as plain text."""
         check_is_fitted(self, "state_")
-        used = np.flatnonzero(self.state_.counts > 0.5)
-        rows = [(int(k), float(self.weights_[k]), *map(float, self.means_[k])) for k in used]
-        title = f"{len(used)} of {len(self.weights_)} components, {self.covariance_type}"
-        verdict: Verdict = self.verdict_
-        head = [
-            f"{type(self).__name__}: {title} covariances",
-            f"  evidence lower bound {self.lower_bound_:.6g}",
-            f"  {verdict}",
-            "",
-        ]
-        heading = ["component", "weight", *column_names(self)]
-        return "\n".join([*head, *report_lines(Report(title, heading, rows))])
+        return running.summary(self)
 
     def _logs(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "state_")

@@ -20,7 +20,8 @@ from latentia.verdict import Verdict
 
 from .covariance_kinds import KINDS
 from .parameters import seed_of
-from .validation import require_rows
+from .summary import Report, report_lines
+from .validation import column_names, require_rows
 
 _STARTS = 4
 # Starts whose bounds differ by less than this, in nats, have found the same.
@@ -178,3 +179,34 @@ def _verdict(converged: bool, reached: int, starts: int) -> Verdict:
     if starts > 1 and reached < 2:
         return Verdict("suspect", f"only 1 of {starts} starts reached the best bound; raise n_init")
     return Verdict("pass", f"the bound is at a maximum that {reached} of {starts} starts reached")
+
+
+def draw(estimator: Any, n_samples: int, random_state: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Rows ``[n_samples, D]`` and the component of each, at the expected parameters."""
+    if not isinstance(n_samples, int | np.integer) or n_samples < 1:
+        raise ValueError(f"n_samples should be a whole number of at least 1, but is {n_samples!r}.")
+    seed = seed_of(estimator.random_state if random_state is None else random_state, None)
+    rng = np.random.default_rng(seed)
+    weights, means = estimator.weights_.astype(float), estimator.means_
+    chosen = rng.choice(len(weights), n_samples, p=weights / weights.sum())
+    kind = KINDS[estimator.covariance_type]
+    roots = np.linalg.cholesky(kind.expand(estimator.covariances_, *means.shape))
+    noise = rng.normal(size=(n_samples, means.shape[1]))
+    rows = means[chosen] + np.einsum("nij,nj->ni", roots[chosen], noise)
+    return rows.astype(estimator.dtype_, copy=False), chosen
+
+
+def summary(estimator: Any) -> str:
+    """The components in use, as plain text."""
+    used = np.flatnonzero(estimator.state_.counts > 0.5)
+    weights, means = estimator.weights_, estimator.means_
+    rows = [(int(k), float(weights[k]), *map(float, means[k])) for k in used]
+    title = f"{len(used)} of {len(weights)} components, {estimator.covariance_type} covariances"
+    head = [
+        f"{type(estimator).__name__}: {title}",
+        f"  evidence lower bound {estimator.lower_bound_:.6g}",
+        f"  {estimator.verdict_}",
+        "",
+    ]
+    heading = ["component", "weight", *column_names(estimator)]
+    return "\n".join([*head, *report_lines(Report(title, heading, rows))])

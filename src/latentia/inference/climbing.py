@@ -31,15 +31,21 @@ def answer_by_climbing(
             "likelihood can use it."
         )
     ladder = Ladder() if ladder is None else ladder
-    if isinstance(model.likelihood, AbstractWholeLikelihood):
+    shape = _datum_shape(model.likelihood)
+    if shape is None:
         return ask(ladder.infer(model, x, key))
-    rows, shape = np.asarray(x, float), tuple(model.likelihood.shape)
-    if rows.shape[-len(shape) :] != shape:
+    rows = np.asarray(x, float)
+    if rows.ndim - len(shape) not in (0, 1) or rows.shape[rows.ndim - len(shape) :] != shape:
         raise ValueError(
-            f"x should have {model.likelihood.dim} columns, as the model has, but its shape is "
-            f"{rows.shape}: choose the same columns that the model describes."
+            f"x should have the shape {list(shape)} of one datum, or a row for each of N data, but "
+            f"its shape is {list(rows.shape)}: choose the columns that the model describes."
         )
     if rows.ndim == len(shape):
         return ask(ladder.infer(model, rows, key))
     answers = [ask(ladder.infer(model, row, key)) for row in rows]
     return np.array(answers) if ask is log_evidence else answers
+
+
+def _datum_shape(likelihood: Any) -> tuple[int, ...] | None:
+    whole = isinstance(likelihood, AbstractWholeLikelihood)
+    return likelihood.datum_shape if whole else tuple(likelihood.shape)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -14,6 +15,7 @@ from latentia.precision import on_host
 from latentia.typing import Key
 from latentia.verdict import Exactness, Verdict
 
+from .draw_summaries import entry_names, flat_draws, quantiles, variance
 from .importance import Weighted, block_errors
 from .modes import find_modes
 from .proposals import BLOCKS
@@ -98,7 +100,7 @@ class WeightedPosterior(AbstractPosterior):
     @property
     def standard_deviation(self) -> Any:
         """The standard deviation of each part of z, in its shape."""
-        return self._each(lambda leaf: np.sqrt(_variance(self.weights, leaf)))
+        return self._each(lambda leaf: np.sqrt(variance(self.weights, leaf)))
 
     @property
     def mean_error(self) -> Any:
@@ -120,9 +122,7 @@ class WeightedPosterior(AbstractPosterior):
     @property
     def names(self) -> tuple[str, ...]:
         """A name for each entry of z, such as ``theta[0]``."""
-        if not self.order:
-            return _entries("z", np.shape(self.values)[1:])
-        return sum((_entries(n, np.shape(v)[1:]) for n, v in self.draws.items()), ())
+        return entry_names(self.draws)
 
     @property
     def moments(self) -> Any:
@@ -140,7 +140,7 @@ class WeightedPosterior(AbstractPosterior):
         shares = np.atleast_1d(np.asarray(shares, float))
         if ((shares < 0) | (shares > 1)).any():
             raise ValueError(f"shares should lie between 0 and 1, but are {shares}.")
-        return self._each(lambda leaf: _quantiles(self.weights, leaf, shares))
+        return self._each(lambda leaf: quantiles(self.weights, leaf, shares))
 
     def mode(self) -> Any:
         """The z of highest density p(z|x), in the space that z is declared in.
@@ -199,20 +199,37 @@ class WeightedPosterior(AbstractPosterior):
         order = (*self.order, *(name for name in more if name not in self.order))
         return replace(self, values=self.values | more, order=order)
 
+    def to_arviz(self, n: int = 4000, key: Key | int = 0) -> Any:
+        """The posterior as ArviZ's InferenceData: n draws of equal weight, in four chains.
+
+        They are independent, so diagnostics of chains say nothing about the approximation: see
+        ``verdict``.
+        """
+        if find_spec("arviz") is None:
+            raise ImportError(
+                "to_arviz needs ArviZ, which is not installed: pip install 'latentia[arviz]'."
+            )
+        import arviz  # pyright: ignore[reportMissingImports]
+
+        draws = self.sample(key, 4 * (n // 4))
+        named = draws if self.order else {"z": draws}
+        chains = {k: np.reshape(v, (4, -1, *np.shape(v)[1:])) for k, v in named.items()}
+        return arviz.from_dict(posterior=chains)
+
     def summary(self) -> list[dict[str, Any]]:
         """A row for each entry of z: mean, sd, quantiles, and the errors of mean and sd."""
         flat = self._flat()
-        quantiles = _quantiles(self.weights, flat, np.array([0.05, 0.5, 0.95]))
+        middle = quantiles(self.weights, flat, np.array([0.05, 0.5, 0.95]))
         mean_errors, sd_errors = block_errors(self.weights, flat)
-        sd = np.sqrt(_variance(self.weights, flat))
+        sd = np.sqrt(variance(self.weights, flat))
         return [
             {
                 "name": name,
                 "mean": float(self.weights @ flat[:, i]),
                 "sd": float(sd[i]),
-                "5%": float(quantiles[0, i]),
-                "50%": float(quantiles[1, i]),
-                "95%": float(quantiles[2, i]),
+                "5%": float(middle[0, i]),
+                "50%": float(middle[1, i]),
+                "95%": float(middle[2, i]),
                 "error of mean": float(mean_errors[i]),
                 "error of sd": float(sd_errors[i]),
             }
@@ -220,8 +237,7 @@ class WeightedPosterior(AbstractPosterior):
         ]
 
     def _flat(self) -> np.ndarray:
-        leaves = self.draws.values() if self.order else [self.values]
-        return np.concatenate([np.reshape(v, (len(v), -1)) for v in leaves], axis=1)
+        return flat_draws(self.draws)
 
     def __repr__(self) -> str:
         rows = self.summary()
@@ -252,25 +268,3 @@ def seed_of(key: Key | int | None) -> int:
     if isinstance(key, int | np.integer):
         return int(key)
     return int(np.asarray(jax.random.key_data(key)).ravel()[-1])
-
-
-def _entries(name: str, shape: tuple[int, ...]) -> tuple[str, ...]:
-    if shape == ():
-        return (name,)
-    return tuple(f"{name}[{', '.join(map(str, place))}]" for place in np.ndindex(*shape))
-
-
-def _variance(weights: Any, values: np.ndarray) -> np.ndarray:
-    gap = values - np.tensordot(weights, values, axes=1)
-    return np.tensordot(weights, gap**2, axes=1)
-
-
-def _quantiles(weights: Any, values: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    flat = np.reshape(values, (len(values), -1))
-    out = np.empty((len(shares), flat.shape[1]))
-    for column in range(flat.shape[1]):
-        order = np.argsort(flat[:, column])
-        # Half of a draw's own weight lies below it.
-        mass = np.cumsum(np.asarray(weights)[order]) - 0.5 * np.asarray(weights)[order]
-        out[:, column] = np.interp(shares, mass, flat[order, column])
-    return out.reshape(len(shares), *np.shape(values)[1:])

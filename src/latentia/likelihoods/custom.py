@@ -32,12 +32,14 @@ class CustomPotential(AbstractPotential):
 class Custom(AbstractWholeLikelihood):
     """The likelihood log p(x|z) as a plain function, written in ``jax.numpy``.
 
-    All the data are one x, of whatever structure: an array, or a dictionary of arrays.
+    All the data are one x, of whatever structure: an array, or a dictionary of arrays; or, with
+    ``shape``, each datum is an array of this shape and has a z of its own.
 
     Args:
         function: called as ``function(x, z)``, or as ``function(x, z, parameters)`` if there are
             any. It returns one number, summed over the data, which JAX can differentiate in z.
         parameters: numbers of the likelihood that are not inferred: arrays in any structure.
+        shape: that of one datum, if there is a z for each: ``(D,)``, or () for single numbers.
         draw: called as ``draw(key, z)``, or ``draw(key, z, parameters)``; returns an x. Only
             ``sample`` needs it.
     """
@@ -45,12 +47,14 @@ class Custom(AbstractWholeLikelihood):
     parameters: Any
     function: Callable[..., Any] = eqx.field(static=True)
     draw: Callable[..., Any] | None = eqx.field(static=True)
+    datum_shape: tuple[int, ...] | None = eqx.field(static=True)
 
     def __init__(
         self,
         function: Callable[..., Any],
         *,
         parameters: Any = None,
+        shape: tuple[int, ...] | None = None,
         draw: Callable[..., Any] | None = None,
     ) -> None:
         if not callable(function):
@@ -59,6 +63,7 @@ class Custom(AbstractWholeLikelihood):
                 "Custom(lambda x, z: ...)."
             )
         self.function, self.draw = function, draw
+        self.datum_shape = None if shape is None else tuple(shape)
         self.parameters = jax.tree.map(np.asarray, parameters)
         count = 2 if parameters is None else 3
         _require_arguments(function, count, "function")
@@ -114,7 +119,9 @@ def _read(x: Any, name: str) -> Any:
         return {key: _read(value, f"{name}[{key!r}]") for key, value in x.items()}
     if dataclasses.is_dataclass(x) and not isinstance(x, type):
         return jax.tree.map(np.asarray, x)
-    if x is None or isinstance(x, bool | int | float | str):
+    # NumPy's floats are Python's too, but vary as data do.
+    plain = isinstance(x, bool | int | float | str) and not isinstance(x, np.generic)
+    if x is None or plain:
         return x
     array = np.asarray(x)
     if array.dtype.kind not in "biuf":

@@ -37,7 +37,10 @@ class AbstractConjugateLikelihood(AbstractLikelihood):
 
 
 class AbstractWholeLikelihood(AbstractConjugateLikelihood):
-    """A likelihood of all the data at once: one x, of any structure, about one z."""
+    """A likelihood of one x of any structure about one z: all the data, or one datum of many."""
+
+    # The shape of one datum, if each has a z of its own; None if one x is all the data.
+    datum_shape: eqx.AbstractVar[tuple[int, ...] | None]
 
     @abstractmethod
     def read(self, x: Any, argument: str = "x") -> Any:
