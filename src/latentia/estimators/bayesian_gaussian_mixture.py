@@ -156,7 +156,7 @@ class BayesianGaussianMixture(BaseEstimator):
         rows = self._read(X, reset=False).astype(np.float64) - self.centre_
         logs = LAWS[self.covariance_type].predictive(self.state_.law, rows)
         weights = np.log(np.maximum(mean_weights(self.prior_, self.state_.counts), 1e-300))
-        return logsumexp(logs + weights, axis=1).astype(self.dtype_, copy=False)
+        return np.asarray(logsumexp(logs + weights, axis=1)).astype(self.dtype_, copy=False)
 
     def score(self, X: Any, y: Any = None) -> float:
         """The mean of ``score_samples``."""

@@ -130,7 +130,7 @@ def _start(estimator: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> n
         square = ((rows[:, None] - rows[chosen]) ** 2).sum(axis=-1)
         labels = np.argmin(square, axis=1)
     else:
-        means = KMeans(states, n_init=1, random_state=seed % 2**32)
+        means = KMeans(states, n_init=1, random_state=seed % 2**32)  # pyright: ignore[reportArgumentType]
         with warnings.catch_warnings():
             # Of rows that are alike, which is no matter here.
             warnings.simplefilter("ignore", ConvergenceWarning)
