@@ -65,7 +65,7 @@ class Proposal(NamedTuple):
             volume = np.sum(np.log(np.diagonal(root)))
             spread = 0.5 * (DEGREES + dim) * np.log1p(square / DEGREES)
             each.append(np.log(share) + constant - volume - spread)
-        return each[0] if len(each) == 1 else logsumexp(each, axis=0)
+        return each[0] if len(each) == 1 else np.asarray(logsumexp(each, axis=0))
 
 
 def _turns(count: int) -> np.ndarray:
