@@ -70,7 +70,8 @@ def doges(
     low, high = np.array(list(FACTORS.values())).T
     drawn = rng.uniform(low, high, size=(n, len(FACTORS)))
     for name, value in (factors or {}).items():
-        drawn[:, _place(name)] = _inside(name, value, n)
+        place = _place(name)
+        drawn[:, place] = _inside(name, value, n)
     parts = [_draw(drawn[i : i + _AT_ONCE], size) for i in range(0, n, _AT_ONCE)]
     return Doges(np.concatenate(parts), drawn, tuple(FACTORS))
 
