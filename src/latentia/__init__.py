@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from . import data as data
     from . import datasets as datasets
     from . import io as io
+    from . import networks as networks
     from . import plots as plots
     from . import testing as testing
     from .compilation import enable_compilation_cache as enable_compilation_cache
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from .estimators.student_t_mixture import StudentTMixture as StudentTMixture
     from .forecasting import Forecast as Forecast
     from .forecasting import forecast as forecast
+    from .inference import Amortized as Amortized
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
     from .inference import Exact as Exact
@@ -65,19 +67,31 @@ if TYPE_CHECKING:
     from .latents import SemiMarkovChain as SemiMarkovChain
     from .latents import StudentTLatent as StudentTLatent
     from .latents import Topics as Topics
+    from .learning import ELBO as ELBO
     from .learning import EM as EM
     from .learning import Fit as Fit
     from .learning import Gradient as Gradient
+    from .learning import ImportanceBound as ImportanceBound
+    from .learning import StochasticGradient as StochasticGradient
+    from .likelihoods import BernoulliOutput as BernoulliOutput
     from .likelihoods import BinaryResponse as BinaryResponse
+    from .likelihoods import CategoricalOutput as CategoricalOutput
+    from .likelihoods import ContinuousBernoulliOutput as ContinuousBernoulliOutput
     from .likelihoods import CountResponse as CountResponse
+    from .likelihoods import GaussianOutput as GaussianOutput
     from .likelihoods import GeneralizedLinear as GeneralizedLinear
     from .likelihoods import GradedResponse as GradedResponse
     from .likelihoods import GuessedResponse as GuessedResponse
     from .likelihoods import LinearGaussian as LinearGaussian
+    from .likelihoods import LogisticOutput as LogisticOutput
+    from .likelihoods import NegativeBinomialOutput as NegativeBinomialOutput
+    from .likelihoods import Neural as Neural
     from .likelihoods import PartialCredit as PartialCredit
     from .likelihoods import PerStep as PerStep
+    from .likelihoods import PoissonOutput as PoissonOutput
     from .likelihoods import Scaled as Scaled
     from .likelihoods import Switch as Switch
+    from .likelihoods import VaryingGaussianOutput as VaryingGaussianOutput
     from .likelihoods import WordCounts as WordCounts
     from .model import LatentVariableModel as LatentVariableModel
     from .selection import Selection as Selection
@@ -132,6 +146,19 @@ _WHERE = {
     "PartialCredit": "latentia.likelihoods",
     "CountResponse": "latentia.likelihoods",
     "WordCounts": "latentia.likelihoods",
+    "Amortized": "latentia.inference",
+    "Neural": "latentia.likelihoods",
+    "BernoulliOutput": "latentia.likelihoods",
+    "CategoricalOutput": "latentia.likelihoods",
+    "ContinuousBernoulliOutput": "latentia.likelihoods",
+    "GaussianOutput": "latentia.likelihoods",
+    "LogisticOutput": "latentia.likelihoods",
+    "NegativeBinomialOutput": "latentia.likelihoods",
+    "PoissonOutput": "latentia.likelihoods",
+    "VaryingGaussianOutput": "latentia.likelihoods",
+    "ELBO": "latentia.learning",
+    "ImportanceBound": "latentia.learning",
+    "StochasticGradient": "latentia.learning",
     "CoordinateAscent": "latentia.inference",
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",
@@ -166,7 +193,7 @@ _WHERE = {
     "LinearGaussianStateSpace": "latentia.estimators.linear_gaussian_state_space",
     "enable_compilation_cache": "latentia.compilation",
 }
-_MODULES = ("data", "datasets", "io", "plots", "testing")
+_MODULES = ("data", "datasets", "io", "networks", "plots", "testing")
 
 # Derived, so that a new public name is one line in `_WHERE` and one import above.
 __all__ = [*_WHERE, *_MODULES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

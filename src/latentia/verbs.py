@@ -13,11 +13,13 @@ from latentia.data.parquet import ParquetRows
 from latentia.data.table import read_labels, read_table, read_weights, require_observed
 from latentia.distributions.given import drivers, inputs
 from latentia.inference import choose
+from latentia.inference.amortized_answers import answer_amortized, is_deep, narrowed
 from latentia.inference.batches import for_rows, log_evidence, mode, whole
 from latentia.inference.sequences import answer_sequences, is_sequential
 from latentia.latents import AbstractLabelledPrior, AbstractPosterior
 from latentia.latents.given import sample_latent
-from latentia.learning import EM, Fit, Gradient
+from latentia.learning import EM, Fit, Gradient, StochasticGradient
+from latentia.learning.deep_fitting import fit_deep
 from latentia.learning.fitting import fit_rows
 from latentia.learning.sequence_fitting import fit_any_sequences
 from latentia.likelihoods import AbstractLearnableLikelihood
@@ -61,6 +63,7 @@ def sample(
     require_set(model)
     if n is not None and (not isinstance(n, int | np.integer) or n < 1):
         raise ValueError(f"n should be a whole number of at least 1, but is {n!r}.")
+    model = narrowed(model) if is_deep(model) else model
     with precision_of(model):
         key = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
         keys = key if n is None else jax.random.split(key, int(n))
@@ -159,8 +162,10 @@ def _with(model: Any, x: Any, given: Any, argument: str) -> Any:
 def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
     choose(model)
     if is_traced(model, x):
-        return _traced(model, x, ask)
+        return answer_amortized(model, x, ask) if is_deep(model) else _traced(model, x, ask)
     require_set(model)
+    if is_deep(model):
+        return answer_amortized(model, x, ask)
     if isinstance(x, ParquetRows):
         return _stream_answers(model, x, ask, labels)
     if is_sequential(model):
@@ -197,7 +202,7 @@ def fit(
     weights: Any = None,
     labels: Any = None,
     given: Any = None,
-    learner: EM | Gradient = EM(),
+    learner: EM | Gradient | StochasticGradient = EM(),
     fixed: Any = None,
     tied: Any = None,
     key: int = 0,
@@ -215,7 +220,8 @@ def fit(
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of
             arrays.
         given: covariates, for a model that uses some: as many rows as the data have, none missing.
-        learner: how to fit, and to what: ``EM()``, or ``Gradient()`` where EM crawls.
+        learner: how to fit, and to what: ``EM()``, or ``Gradient()`` where EM crawls; for a model
+            with an encoder ``StochasticGradient()``.
         fixed: names of parameters that keep the values they were given, such as
             ``["prior.transitions"]``; or a mapping from names to masks of the entries that do.
         tied: names of parameters that are the same in all states, such as
@@ -229,6 +235,9 @@ def fit(
         ValueError: if an argument does not fit; the message names it.
         FitInterrupted: at Ctrl-C; its ``fit`` holds the last completed iteration.
     """
+    if is_deep(model):
+        return fit_deep(model, data, learner, weights, {"labels": labels, "given": given,
+                        "fixed": fixed, "tied": tied}, int(key))  # fmt: skip
     if not isinstance(model.likelihood, AbstractLearnableLikelihood):
         raise TypeError(
             f"model should have a likelihood that EM can learn, but has {model.likelihood!r}."

@@ -18,6 +18,7 @@ from .interface import AbstractLabelledPrior as AbstractLabelledPrior
 from .interface import AbstractPosterior as AbstractPosterior
 from .interface import AbstractPrior as AbstractPrior
 from .interface import AbstractSequencePosterior as AbstractSequencePosterior
+from .interface import AbstractVectorPrior as AbstractVectorPrior
 from .markov_chain import MarkovChain as MarkovChain
 from .markov_posterior import MarkovPosterior as MarkovPosterior
 from .semi_markov_chain import SemiMarkovChain as SemiMarkovChain

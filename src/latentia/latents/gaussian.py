@@ -14,7 +14,8 @@ from latentia.potentials import AbstractPotential, GaussianPotential
 from latentia.typing import Key, LatentMatrix, LatentVector, Scalar, Weights
 from latentia.verdict import Exactness
 
-from .interface import AbstractConjugatePrior, AbstractPosterior
+from .frame import GaussianFrame
+from .interface import AbstractConjugatePrior, AbstractPosterior, AbstractVectorPrior
 
 _ALGEBRA = "Gaussian algebra"
 
@@ -60,7 +61,7 @@ class GaussianPosterior(AbstractPosterior):
         return log_density(z - self.mean, self.root)
 
 
-class GaussianLatent(AbstractConjugatePrior):
+class GaussianLatent(AbstractConjugatePrior, AbstractVectorPrior):
     """A Gaussian vector in L dimensions, standard normal unless said otherwise.
 
     It is not learned: a likelihood's loadings absorb any mean and covariance.
@@ -109,6 +110,22 @@ class GaussianLatent(AbstractConjugatePrior):
 
     def log_prob(self, z: LatentVector) -> Scalar:
         return log_density(z - self.mean, jnp.linalg.cholesky(self.covariance))
+
+    @property
+    def whitened(self) -> bool:
+        return True
+
+    def prepare(self, propose: Any = None) -> GaussianFrame:
+        return GaussianFrame(self.mean, square_root(self.covariance))
+
+    def settled(self, propose: Any) -> Self:
+        return self
+
+    def place(self, u: LatentVector) -> LatentVector:
+        return self.prepare().place(u)
+
+    def log_prob_at(self, u: LatentVector) -> Scalar:
+        return self.prepare().log_prob_at(u)
 
     def accepts(self, potential: AbstractPotential) -> bool:
         return (
