@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from .estimators.poisson_hmm import PoissonHMM as PoissonHMM
     from .estimators.probabilistic_pca import ProbabilisticPCA as ProbabilisticPCA
     from .estimators.student_t_mixture import StudentTMixture as StudentTMixture
+    from .evaluation import Evaluation as Evaluation
+    from .evaluation import evaluate as evaluate
     from .forecasting import Forecast as Forecast
     from .forecasting import forecast as forecast
     from .inference import Amortized as Amortized
@@ -61,12 +63,15 @@ if TYPE_CHECKING:
     from .latents import Branching as Branching
     from .latents import Discrete as Discrete
     from .latents import DrivenMarkovChain as DrivenMarkovChain
+    from .latents import FlowLatent as FlowLatent
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
     from .latents import MarkovChain as MarkovChain
+    from .latents import MixtureLatent as MixtureLatent
     from .latents import SemiMarkovChain as SemiMarkovChain
     from .latents import StudentTLatent as StudentTLatent
     from .latents import Topics as Topics
+    from .latents import VampPrior as VampPrior
     from .learning import ELBO as ELBO
     from .learning import EM as EM
     from .learning import Fit as Fit
@@ -159,6 +164,11 @@ _WHERE = {
     "ELBO": "latentia.learning",
     "ImportanceBound": "latentia.learning",
     "StochasticGradient": "latentia.learning",
+    "MixtureLatent": "latentia.latents",
+    "VampPrior": "latentia.latents",
+    "FlowLatent": "latentia.latents",
+    "evaluate": "latentia.evaluation",
+    "Evaluation": "latentia.evaluation",
     "CoordinateAscent": "latentia.inference",
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",

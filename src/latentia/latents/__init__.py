@@ -9,6 +9,7 @@ from .discrete import Discrete as Discrete
 from .discrete import DiscretePosterior as DiscretePosterior
 from .driven_markov_chain import DrivenMarkovChain as DrivenMarkovChain
 from .driven_posterior import DrivenPosterior as DrivenPosterior
+from .flow import FlowLatent as FlowLatent
 from .gaussian import GaussianLatent as GaussianLatent
 from .gaussian import GaussianMoments as GaussianMoments
 from .gaussian import GaussianPosterior as GaussianPosterior
@@ -21,8 +22,10 @@ from .interface import AbstractSequencePosterior as AbstractSequencePosterior
 from .interface import AbstractVectorPrior as AbstractVectorPrior
 from .markov_chain import MarkovChain as MarkovChain
 from .markov_posterior import MarkovPosterior as MarkovPosterior
+from .mixture import MixtureLatent as MixtureLatent
 from .semi_markov_chain import SemiMarkovChain as SemiMarkovChain
 from .semi_markov_chain import SemiMarkovPosterior as SemiMarkovPosterior
 from .student_t import StudentTLatent as StudentTLatent
 from .topics import Topics as Topics
 from .topics import TopicsPosterior as TopicsPosterior
+from .vamp import VampPrior as VampPrior

@@ -27,6 +27,9 @@ class GaussianFrame(AbstractVectorPrior):
     def prepare(self, propose: Any = None) -> "GaussianFrame":
         return self
 
+    def started(self, rows: Any, rng: Any) -> Self:
+        return self
+
     def settled(self, propose: Any) -> Self:
         return self
 

@@ -118,6 +118,9 @@ class GaussianLatent(AbstractConjugatePrior, AbstractVectorPrior):
     def prepare(self, propose: Any = None) -> GaussianFrame:
         return GaussianFrame(self.mean, square_root(self.covariance))
 
+    def started(self, rows: Any, rng: Any) -> Self:
+        return self
+
     def settled(self, propose: Any) -> Self:
         return self
 

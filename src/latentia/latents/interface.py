@@ -52,6 +52,10 @@ class AbstractVectorPrior(AbstractPrior):
         """
 
     @abstractmethod
+    def started(self, rows: Any, rng: Any) -> Self:
+        """Itself, with what is not set yet taken from data ``[N, *shape]``."""
+
+    @abstractmethod
     def settled(self, propose: Any) -> "AbstractVectorPrior":
         """What stays of the prior when training ends: itself, if it stands alone."""
 

@@ -7,6 +7,8 @@ import equinox as eqx
 import numpy as np
 
 from latentia.inference.amortized_answers import narrowed, read_data
+from latentia.likelihoods import Neural
+from latentia.model import LatentVariableModel
 from latentia.precision import precision_of
 
 from .bound_fit import BoundFit, Epoch
@@ -86,7 +88,7 @@ class StochasticGradient(eqx.Module):
         weight = np.ones(len(rows)) if weights is None else weights
         training, held = self._split(model, rows, weight, seed)
         if self.start == "data":
-            model = started(model, *training, self.redraw)
+            model = started(model, *training, seed)
         with precision_of(model):
             return Training(self, model, training, held, seed).run(watch)
 
@@ -108,9 +110,9 @@ class StochasticGradient(eqx.Module):
         return (rows[first], weight[first]), (rows[last], weight[last])
 
 
-def started(model: Any, rows: np.ndarray, weight: np.ndarray, redraw: bool) -> Any:
-    """The model with offset, units, family and the encoder's units taken from the data, where they
-    are not set yet."""
+def started(model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
+    """The model with offset, units, family, prior and the encoder's units taken from the data,
+    where they are not set yet."""
     likelihood, family = model.likelihood, model.likelihood.family
     mean, variance = _moments(rows, weight)
     pooled = float(np.sqrt(np.mean(variance)))
@@ -124,13 +126,16 @@ def started(model: Any, rows: np.ndarray, weight: np.ndarray, redraw: bool) -> A
         family = family.started(inner)
     shown = spread if table else np.full_like(mean, pooled if pooled > 0 else 1.0)
     inference = model.inference.started(mean, shown)
-    new = eqx.tree_at(
-        lambda m: (m.likelihood.offset, m.likelihood.unit, m.likelihood.family),
-        model,
-        (offset, unit, family),
+    likelihood = Neural(
+        likelihood.network,
+        family,
+        likelihood.shape,
+        likelihood.latent_dim,
+        offset=offset,
+        unit=unit,
     )
-    new = eqx.tree_at(lambda m: m.inference, new, inference)
-    return narrowed(new)
+    prior = model.prior.started(rows, np.random.default_rng([seed, 2]))
+    return narrowed(LatentVariableModel(prior, likelihood, inference))
 
 
 def _moments(rows: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -46,7 +46,7 @@ class AbstractOutput(eqx.Module):
 
     @abstractmethod
     def begin(self, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:
-        """Free numbers ``[..., P]`` of entries with this mean and variance, where training starts."""
+        """Free numbers ``[..., P]`` of entries with these moments, where training starts."""
 
     @abstractmethod
     def started(self, spread: float) -> Self:
