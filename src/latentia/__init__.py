@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from .estimators.poisson_hmm import PoissonHMM as PoissonHMM
     from .estimators.probabilistic_pca import ProbabilisticPCA as ProbabilisticPCA
     from .estimators.student_t_mixture import StudentTMixture as StudentTMixture
+    from .estimators.variational_autoencoder import (
+        VariationalAutoencoder as VariationalAutoencoder,
+    )
     from .evaluation import Evaluation as Evaluation
     from .evaluation import evaluate as evaluate
     from .forecasting import Forecast as Forecast
@@ -201,6 +204,7 @@ _WHERE = {
     "CategoricalHMM": "latentia.estimators.categorical_hmm",
     "HiddenMarkovModel": "latentia.estimators.hidden_markov_model",
     "LinearGaussianStateSpace": "latentia.estimators.linear_gaussian_state_space",
+    "VariationalAutoencoder": "latentia.estimators.variational_autoencoder",
     "enable_compilation_cache": "latentia.compilation",
 }
 _MODULES = ("data", "datasets", "io", "networks", "plots", "testing")

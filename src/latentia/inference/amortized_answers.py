@@ -42,7 +42,7 @@ def read_data(model: Any, x: Any, argument: str) -> tuple[np.ndarray, bool]:
             f"{argument} should have no missing entries (NaN), since the encoder cannot see which "
             "are missing: make the model with Amortized(encoder, masked=True)."
         )
-    return values.astype(np.asarray(jax.tree.leaves(model)[0]).dtype), single
+    return values.astype(_dtype(model)), single
 
 
 def answer_amortized(model: Any, x: Any, ask: Ask) -> Any:
@@ -110,3 +110,29 @@ def _climbing(model: Any, posterior: AmortizedPosterior) -> AmortizedPosterior:
 
 
 _FIELDS = ("mean", "root", "log_evidence", "effective", "x", "draws")
+
+
+def decoded(model: Any, z: Any, argument: str = "z") -> np.ndarray:
+    """The x expected for each ``z [N, L]``, without the noise of its entries.
+
+    Raises:
+        ValueError: if z has not as many columns as the model has latent dimensions.
+    """
+    values, latent = np.asarray(z), model.likelihood.latent_dim
+    if values.ndim != 2 or values.shape[1] != latent:
+        raise ValueError(
+            f"{argument} should have {latent} columns, one for each latent dimension, but has the "
+            f"shape {values.shape}."
+        )
+    model = narrowed(model)
+    with precision_of(model):
+        return on_host(in_blocks(partial(_decoded, model.likelihood), values.astype(_dtype(model))))
+
+
+def _dtype(model: Any) -> Any:
+    return np.asarray(jax.tree.leaves(model)[0]).dtype
+
+
+@jax.jit
+def _decoded(likelihood: Any, z: jax.Array) -> jax.Array:
+    return jax.vmap(likelihood.mean)(z)
