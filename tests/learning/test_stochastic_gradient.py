@@ -89,7 +89,7 @@ def test_the_doubly_reparameterised_gradient_is_that_of_the_bound():
     model = jax.tree.map(jnp.asarray, fit.model)
     x = jnp.asarray(data()[:8])
 
-    def value(scale, shift, key, plain):
+    def value(shift, key, plain):
         network = model.inference.encoder.layers[0]
         encoder = MLP.__new__(MLP)
         object.__setattr__(
@@ -113,7 +113,7 @@ def test_the_doubly_reparameterised_gradient_is_that_of_the_bound():
 
     keys = jax.random.split(jax.random.key(0), 4000)
     slopes = [
-        jax.jit(jax.vmap(jax.grad(lambda s, k, p=p: value(0, s, k, p)), in_axes=(None, 0)))(
+        jax.jit(jax.vmap(jax.grad(lambda s, k, p=p: value(s, k, p)), in_axes=(None, 0)))(
             jnp.zeros(4), keys
         )
         for p in (True, False)
