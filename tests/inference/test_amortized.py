@@ -13,7 +13,7 @@ RNG = np.random.default_rng(0)
 
 
 def linear_model(masked=False, draws=64, refinement=0, random=False):
-    """A linear decoder, and an encoder with the right means and a spread that is a bit too large."""
+    """A linear decoder, and an encoder with the right means and a spread a bit too large."""
     decoder = MLP(2, 4, (), key=1)
     family = lt.GaussianOutput(0.5, learned=False)
     likelihood = lt.Neural(decoder, family, 4, 2, offset=0.3, unit=1.0)

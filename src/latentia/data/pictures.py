@@ -25,7 +25,7 @@ def read_pictures(data: Any, shape: tuple[int, ...], argument: str) -> tuple[np.
         TypeError: if ``data`` are no numbers.
     """
     frame = hasattr(data, "columns")
-    values = read_table(data, argument=argument).values if frame else _array(data, argument)
+    values = read_table(data, argument=argument).values if frame else as_array(data, argument)
     inner = values.shape[1:]
     forms = [shape, (prod(shape),), *([shape[:-1]] if shape[-1] == 1 else [])]
     single = values.shape in forms and (inner not in forms or len(values.shape) == len(shape))
@@ -62,10 +62,10 @@ def _array(data: Any, argument: str) -> np.ndarray:
             data = np.ma.filled(data.astype(np.result_type(data, np.float32)), np.nan)
         values = np.asarray(data)
     except ValueError as error:
-        sizes = sorted({np.shape(one) for one in data})
+        sizes = sorted({np.shape(one) for one in data})[:4]
         raise ValueError(
             f"{argument} should be pictures of one size, but has the sizes "
-            f"{', '.join(map(str, sizes[:4]))}: bring all to the same size."
+            f"{', '.join(map(str, sizes))}: bring all to the same size."
         ) from error
     if values.dtype.kind not in "biuf":
         raise TypeError(

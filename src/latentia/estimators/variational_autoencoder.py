@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from latentia.data.pictures import read_pictures
+from latentia.data.pictures import as_array, read_pictures
 from latentia.evaluation import Evaluation, evaluate
 from latentia.inference.amortized_answers import decoded
 from latentia.learning import ELBO, BoundFit, BoundFitInterrupted, ImportanceBound
@@ -184,7 +184,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def _read(self, X: Any, reset: bool) -> np.ndarray:
         if reset:
-            values = X if hasattr(X, "columns") else np.asarray(X)
+            values = X if hasattr(X, "columns") else as_array(X, "X")
             shape = tuple(int(size) for size in values.shape[1:])
             if len(shape) not in (1, 2, 3):
                 raise ValueError(

@@ -32,12 +32,18 @@ def narrowed(model: Any) -> Any:
                         np.asarray(leaf, dtype), model)  # fmt: skip
 
 
-def read_data(model: Any, x: Any, argument: str) -> tuple[np.ndarray, bool]:
-    """Data as the model takes them, ``[N, *shape]``, and whether it was one datum."""
+def read_data(
+    model: Any, x: Any, argument: str, *, complete: bool | None = None
+) -> tuple[np.ndarray, bool]:
+    """Data as the model takes them, ``[N, *shape]``, and whether it was one datum.
+
+    With ``complete`` no entry may be missing; by default that is so if the encoder cannot see which.
+    """
+    complete = not model.inference.masked if complete is None else complete
     likelihood = model.likelihood
     values, single = read_pictures(x, likelihood.shape, argument)
     require_support(values, likelihood.family, np.asarray(likelihood.unit), argument)
-    if np.isnan(values).any() and not model.inference.masked:
+    if complete and np.isnan(values).any():
         raise ValueError(
             f"{argument} should have no missing entries (NaN), since the encoder cannot see which "
             "are missing: make the model with Amortized(encoder, masked=True)."
@@ -50,7 +56,8 @@ def answer_amortized(model: Any, x: Any, ask: Ask) -> Any:
     model = narrowed(model)
     if is_traced(model, x):
         return _traced(model, x, ask)
-    values, single = read_data(model, x, "x")
+    # The encoder only says where the way uphill begins, so a mode may have missing entries.
+    values, single = read_data(model, x, "x", complete=False if ask is mode else None)
     question = _mode if ask is mode else _posterior
     with precision_of(model):
         found = on_host(in_blocks(partial(question, model), values))
