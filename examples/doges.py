@@ -146,8 +146,8 @@ plt.show()
 
 hidden = np.isnan(half)
 average = np.broadcast_to(doges.images.mean(axis=0), half.shape)
-errors = [((guess - new.images[:10])[hidden] ** 2).mean() for guess in (completed, average)]
-print("squared error of the hidden half: completed %.4f, the mean picture %.4f" % tuple(errors))
+ours, theirs = (((guess - new.images[:10])[hidden] ** 2).mean() for guess in (completed, average))
+print(f"squared error of the hidden half: {ours:.4f} completed, {theirs:.4f} by the mean picture")
 
 # %% [markdown]
 # ## Question 4: how probable is a picture?

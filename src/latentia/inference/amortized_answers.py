@@ -37,7 +37,7 @@ def read_data(
 ) -> tuple[np.ndarray, bool]:
     """Data as the model takes them, ``[N, *shape]``, and whether it was one datum.
 
-    With ``complete`` no entry may be missing; by default that is so if the encoder cannot see which.
+    With ``complete`` no entry may be missing: by default if the encoder cannot see which are.
     """
     complete = not model.inference.masked if complete is None else complete
     likelihood = model.likelihood
