@@ -20,6 +20,7 @@ SCRIPTS = (
     "small_data",
     "missing",
     "parquet_stream",
+    "vae",
 )
 
 

@@ -56,7 +56,8 @@ def require_support(values: np.ndarray, family: Any, unit: np.ndarray, argument:
         )
 
 
-def _array(data: Any, argument: str) -> np.ndarray:
+def as_array(data: Any, argument: str) -> np.ndarray:
+    """Numbers of any make as an array of floats, NaN where masked; see ``read_pictures``."""
     try:
         if isinstance(data, np.ma.MaskedArray):
             data = np.ma.filled(data.astype(np.result_type(data, np.float32)), np.nan)
