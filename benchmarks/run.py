@@ -22,6 +22,7 @@ SCRIPTS = (
     "small_data",
     "missing",
     "parquet_stream",
+    "vae",
 )
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from . import datasets as datasets
     from . import densities as densities
     from . import io as io
+    from . import networks as networks
     from . import plots as plots
     from . import supports as supports
     from . import testing as testing
@@ -57,9 +58,15 @@ if TYPE_CHECKING:
     from .estimators.poisson_hmm import PoissonHMM as PoissonHMM
     from .estimators.probabilistic_pca import ProbabilisticPCA as ProbabilisticPCA
     from .estimators.student_t_mixture import StudentTMixture as StudentTMixture
+    from .estimators.variational_autoencoder import (
+        VariationalAutoencoder as VariationalAutoencoder,
+    )
+    from .evaluation import Evaluation as Evaluation
+    from .evaluation import evaluate as evaluate
     from .forecasting import Forecast as Forecast
     from .forecasting import forecast as forecast
     from .inference import NUTS as NUTS
+    from .inference import Amortized as Amortized
     from .inference import AtMode as AtMode
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
@@ -77,27 +84,42 @@ if TYPE_CHECKING:
     from .latents import Discrete as Discrete
     from .latents import DrivenGaussianChain as DrivenGaussianChain
     from .latents import DrivenMarkovChain as DrivenMarkovChain
+    from .latents import FlowLatent as FlowLatent
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
     from .latents import MarkovChain as MarkovChain
+    from .latents import MixtureLatent as MixtureLatent
     from .latents import SemiMarkovChain as SemiMarkovChain
     from .latents import StudentTLatent as StudentTLatent
     from .latents import Topics as Topics
+    from .latents import VampPrior as VampPrior
+    from .learning import ELBO as ELBO
     from .learning import EM as EM
     from .learning import Fit as Fit
     from .learning import Gradient as Gradient
+    from .learning import ImportanceBound as ImportanceBound
+    from .learning import StochasticGradient as StochasticGradient
+    from .likelihoods import BernoulliOutput as BernoulliOutput
     from .likelihoods import BinaryResponse as BinaryResponse
+    from .likelihoods import CategoricalOutput as CategoricalOutput
+    from .likelihoods import ContinuousBernoulliOutput as ContinuousBernoulliOutput
     from .likelihoods import CountResponse as CountResponse
     from .likelihoods import Custom as Custom
+    from .likelihoods import GaussianOutput as GaussianOutput
     from .likelihoods import GeneralizedLinear as GeneralizedLinear
     from .likelihoods import GradedResponse as GradedResponse
     from .likelihoods import GuessedResponse as GuessedResponse
     from .likelihoods import LinearGaussian as LinearGaussian
     from .likelihoods import LinearGaussianRegression as LinearGaussianRegression
+    from .likelihoods import LogisticOutput as LogisticOutput
+    from .likelihoods import NegativeBinomialOutput as NegativeBinomialOutput
+    from .likelihoods import Neural as Neural
     from .likelihoods import PartialCredit as PartialCredit
     from .likelihoods import PerStep as PerStep
+    from .likelihoods import PoissonOutput as PoissonOutput
     from .likelihoods import Scaled as Scaled
     from .likelihoods import Switch as Switch
+    from .likelihoods import VaryingGaussianOutput as VaryingGaussianOutput
     from .likelihoods import WordCounts as WordCounts
     from .model import LatentVariableModel as LatentVariableModel
     from .selection import Selection as Selection
@@ -156,6 +178,24 @@ _WHERE = {
     "PartialCredit": "latentia.likelihoods",
     "CountResponse": "latentia.likelihoods",
     "WordCounts": "latentia.likelihoods",
+    "Amortized": "latentia.inference",
+    "Neural": "latentia.likelihoods",
+    "BernoulliOutput": "latentia.likelihoods",
+    "CategoricalOutput": "latentia.likelihoods",
+    "ContinuousBernoulliOutput": "latentia.likelihoods",
+    "GaussianOutput": "latentia.likelihoods",
+    "LogisticOutput": "latentia.likelihoods",
+    "NegativeBinomialOutput": "latentia.likelihoods",
+    "PoissonOutput": "latentia.likelihoods",
+    "VaryingGaussianOutput": "latentia.likelihoods",
+    "ELBO": "latentia.learning",
+    "ImportanceBound": "latentia.learning",
+    "StochasticGradient": "latentia.learning",
+    "MixtureLatent": "latentia.latents",
+    "VampPrior": "latentia.latents",
+    "FlowLatent": "latentia.latents",
+    "evaluate": "latentia.evaluation",
+    "Evaluation": "latentia.evaluation",
     "CoordinateAscent": "latentia.inference",
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",
@@ -200,9 +240,19 @@ _WHERE = {
     "CategoricalHMM": "latentia.estimators.categorical_hmm",
     "HiddenMarkovModel": "latentia.estimators.hidden_markov_model",
     "LinearGaussianStateSpace": "latentia.estimators.linear_gaussian_state_space",
+    "VariationalAutoencoder": "latentia.estimators.variational_autoencoder",
     "enable_compilation_cache": "latentia.compilation",
 }
-_MODULES = ("data", "datasets", "densities", "io", "plots", "supports", "testing")
+_MODULES = (
+    "data",
+    "datasets",
+    "densities",
+    "io",
+    "networks",
+    "plots",
+    "supports",
+    "testing",
+)
 
 # Derived, so that a new public name is one line in `_WHERE` and one import above.
 __all__ = [*_WHERE, *_MODULES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

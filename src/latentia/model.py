@@ -32,6 +32,7 @@ class Route(StrEnum):
     POINTS = "points"  # by sums over quasi-random points of z
     SURROGATE = "surrogate"  # by a Gaussian in place of the likelihood
     LADDER = "ladder"  # by approximations that importance sampling corrects and judges
+    AMORTIZED = "amortized"  # by an encoder network that has learned to
     NONE = "none"
 
 
@@ -41,6 +42,8 @@ class LatentVariableModel(eqx.Module):
     Args:
         prior: p(z), such as ``Discrete(3)`` or ``GaussianLatent(dim=2)``.
         likelihood: p(x|z), such as ``Switch(Gaussian(dim=4), 3)``.
+        inference: how to find z, where it has parameters that are learned with the model:
+            ``Amortized(encoder)``. By default the algorithm follows from the other two.
 
     Raises:
         ValueError: if the prior cannot take the evidence that the likelihood gives.
@@ -48,6 +51,7 @@ class LatentVariableModel(eqx.Module):
 
     prior: AbstractPrior
     likelihood: AbstractLikelihood
+    inference: Any = None
 
     def __check_init__(self) -> None:
         if not isinstance(self.prior, AbstractPrior):
@@ -60,6 +64,8 @@ class LatentVariableModel(eqx.Module):
                 f"likelihood should be a likelihood, but is {self.likelihood!r}: put distributions "
                 "into a Switch, for instance Switch(Gaussian(dim=4), 3)."
             )
+        if self.inference is not None:
+            self.inference.check(self.prior, self.likelihood)
         fits = self.route is not Route.NONE
         if isinstance(self.likelihood, AbstractWholeLikelihood) and not fits:
             raise ValueError(
@@ -83,6 +89,8 @@ class LatentVariableModel(eqx.Module):
     @property
     def route(self) -> Route:
         """The way of inference: read from the shapes of the parts, nothing is computed."""
+        if self.inference is not None:
+            return Route.AMORTIZED
         if not isinstance(self.likelihood, AbstractConjugateLikelihood):
             return Route.NONE
         conjugate = isinstance(self.prior, AbstractConjugatePrior)
@@ -104,6 +112,8 @@ class LatentVariableModel(eqx.Module):
         return self.prior.log_prob(z) + self.likelihood.log_prob(x, z)
 
     def __repr__(self) -> str:
+        if self.inference is not None:
+            return _told(_deep_lines(self))
         route = self.route
         if not isinstance(self.prior, AbstractConjugatePrior) and route is not Route.LADDER:
             return eqx.tree_pformat(self)
@@ -118,8 +128,25 @@ class LatentVariableModel(eqx.Module):
             ("score", _SCORES.get(route, f"{way}, summed or integrated over z")),
             ("fit", _FITS.get(route, "EM to maximum likelihood")),
         ]
-        body = "\n".join(f"  {name:<13}{text}" for name, text in lines)
-        return f"LatentVariableModel: p(x, z) = p(z) p(x|z)\n{body}"
+        return _told(lines)
+
+
+def _told(lines: list[tuple[str, str]]) -> str:
+    body = "\n".join(f"  {name:<13}{text}" for name, text in lines)
+    return f"LatentVariableModel: p(x, z) = p(z) p(x|z)\n{body}"
+
+
+def _deep_lines(model: Any) -> list[tuple[str, str]]:
+    bound = f"importance-weighted bound with k = {model.inference.draws} draws (estimate)"
+    return [
+        ("p(z)", model.prior.describe()),
+        ("p(x|z)", model.likelihood.describe()),
+        ("sample", "z from the prior, then x given z"),
+        ("infer", model.inference.describe()),
+        ("map_estimate", "uphill from the encoder's mean, by a quasi-Newton method"),
+        ("score", bound),
+        ("fit", "stochastic gradient to the highest lower bound of the likelihood"),
+    ]
 
 
 _WAYS = {

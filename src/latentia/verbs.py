@@ -13,11 +13,13 @@ from latentia.data.table import read_labels, read_table, read_weights, require_o
 from latentia.distributions.given import drivers, inputs
 from latentia.drawing import covariates, draw, draw_given, draw_x
 from latentia.inference import Ladder, choose
+from latentia.inference.amortized_answers import answer_amortized, is_deep, narrowed
 from latentia.inference.batches import for_rows, log_evidence, mode, whole
 from latentia.inference.climbing import answer_by_climbing, climbs
 from latentia.inference.sequences import answer_sequences, is_sequential
 from latentia.latents import AbstractLabelledPrior
-from latentia.learning import EM, Fit, Gradient
+from latentia.learning import EM, Fit, Gradient, StochasticGradient
+from latentia.learning.deep_fitting import fit_deep
 from latentia.learning.fitting import fit_rows
 from latentia.learning.sequence_fitting import fit_any_sequences
 from latentia.likelihoods import AbstractLearnableLikelihood
@@ -60,6 +62,7 @@ def sample(
     require_set(model)
     if n is not None and (not isinstance(n, int | np.integer) or n < 1):
         raise ValueError(f"n should be a whole number of at least 1, but is {n!r}.")
+    model = narrowed(model) if is_deep(model) else model
     with precision_of(model):
         key = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
         keys = key if n is None else jax.random.split(key, int(n))
@@ -157,8 +160,10 @@ def _with(model: Any, x: Any, given: Any, argument: str) -> Any:
 def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
     choose(model)
     if is_traced(model, x):
-        return _traced(model, x, ask)
+        return answer_amortized(model, x, ask) if is_deep(model) else _traced(model, x, ask)
     require_set(model)
+    if is_deep(model):
+        return answer_amortized(model, x, ask)
     if isinstance(x, ParquetRows):
         return _stream_answers(model, x, ask, labels)
     if is_sequential(model):
@@ -195,7 +200,7 @@ def fit(
     weights: Any = None,
     labels: Any = None,
     given: Any = None,
-    learner: EM | Gradient = EM(),
+    learner: EM | Gradient | StochasticGradient = EM(),
     fixed: Any = None,
     tied: Any = None,
     key: int = 0,
@@ -213,7 +218,8 @@ def fit(
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of
             arrays.
         given: covariates, for a model that uses some: as many rows as the data have, none missing.
-        learner: how to fit, and to what: ``EM()``, or ``Gradient()`` where EM crawls.
+        learner: how to fit, and to what: ``EM()``, or ``Gradient()`` where EM crawls; for a model
+            with an encoder ``StochasticGradient()``.
         fixed: names of parameters that keep the values they were given, such as
             ``["prior.transitions"]``; or a mapping from names to masks of the entries that do.
         tied: names of parameters that are the same in all states, such as
@@ -221,15 +227,24 @@ def fit(
         key: a whole number that decides every random choice.
 
     Returns:
-        A ``Fit``: the model, how the fit ended, and how far to trust it.
+        A ``Fit``: the model, how the fit ended, and how far to trust it. Of a model with an encoder
+        it is a ``BoundFit``.
 
     Raises:
         ValueError: if an argument does not fit; the message names it.
         FitInterrupted: at Ctrl-C; its ``fit`` holds the last completed iteration.
     """
+    if is_deep(model):
+        unused = {"labels": labels, "given": given, "fixed": fixed, "tied": tied}
+        return fit_deep(model, data, learner, weights, unused, int(key))
     if not isinstance(model.likelihood, AbstractLearnableLikelihood):
         raise TypeError(
             f"model should have a likelihood that EM can learn, but has {model.likelihood!r}."
+        )
+    if isinstance(learner, StochasticGradient):
+        raise TypeError(
+            "learner should be EM() or Gradient() for this model, since it has no encoder, but is "
+            "StochasticGradient()."
         )
     if fixed is not None or tied is not None:
         learner = replace(learner, fixed=fixed or (), tied=tuple(tied or ()))

@@ -93,23 +93,33 @@ def score(model: str, data: str, sequence: str | None, out: str, as_json: bool) 
 @json_option
 @guarded
 def sample(model: str, count: int, seed: int, latent: bool, out: str, as_json: bool) -> None:
-    """Draw new rows from a model.
+    """Draw new rows from a model; of a vae of pictures also a grid of them, as a .png file.
 
     \b
-    Example:
+    Examples:
       latentia sample result/model.safetensors -n 1000 --out synthetic.csv
+      latentia sample doges/model.safetensors -n 32 --out grid.png
     """
     prepare()
+    import numpy as np
+
     import latentia
     from latentia.estimators.files import load
     from latentia.estimators.validation import column_names
 
     found = load(model)
+    if isinstance(found, latentia.VariationalAutoencoder) and out.endswith(".png"):
+        from .autoencoder import draw_samples
+
+        draw_samples(found, count, seed, out)
+        return
     if isinstance(found, latentia.LatentVariableModel):
         z, x = latentia.sample(found, seed, count)
         names = [f"x{j}" for j in range(x.shape[1])]
     else:
         x, z = found.sample(count, random_state=seed)
+        # A picture is a row of its pixels.
+        x = x.reshape(count, -1) if isinstance(x, np.ndarray) else x
         names = column_names(found)
     _tell({**(_columns(z) if latent else {}), **_named(x, names)}, out, as_json)
 
@@ -135,7 +145,12 @@ def _opened(model: str, data: str, sequence: str | None) -> tuple[Any, Any]:
 
     from . import sequences, tables
 
-    found, table = load(model), tables.read(data)
+    found = load(model)
+    if isinstance(found, latentia.VariationalAutoencoder):
+        from .autoencoder import read_any
+
+        return found.model_, found._read(read_any(data), reset=False)
+    table = tables.read(data)
     table, lengths = sequences.split(table, sequence)
     if isinstance(found, latentia.LatentVariableModel):
         values = read_table(table).values

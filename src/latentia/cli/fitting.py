@@ -23,6 +23,7 @@ MODELS = (
     "item-response",
     "topics",
     "state-space",
+    "vae",
 )
 _RESPONSES = (
     "2pl", "rasch", "3pl", "graded", "partial-credit", "generalized-partial-credit",
@@ -58,6 +59,8 @@ _COVARIANCES = ("full", "tied", "diag", "spherical")
               help="The most passes over the data.")  # fmt: skip
 @click.option("--tol", type=click.FloatRange(0, min_open=True), default=1e-6, show_default=True,
               help="How close to the limit to stop, in log-likelihood per row.")  # fmt: skip
+@click.option("--epochs", type=click.IntRange(1), default=100, show_default=True,
+              help="The most passes over the data, for a vae.")  # fmt: skip
 @click.option("--n-init", type=click.IntRange(1), default=None,
               help="How many starts; by default a portfolio of 16.")  # fmt: skip
 @click.option("--out", metavar="DIR", default="latentia-fit", show_default=True,
@@ -67,6 +70,8 @@ _COVARIANCES = ("full", "tied", "diag", "spherical")
 @guarded
 def fit(**options: Any) -> None:
     """Fit a model to the table DATA (.csv or .parquet; - is CSV from standard input).
+
+    For --model vae DATA may also be pictures: an idx, npy or npz file, or a folder of images.
 
     Every combination of the sizes is fitted and the best is saved. Empty cells are missing values,
     which are integrated out and not filled in.
@@ -78,10 +83,16 @@ def fit(**options: Any) -> None:
       latentia fit series.csv --model hmm --emission poisson --components 1:4
       latentia fit counts.csv --model topics --components 2:10 --criterion held_out
       latentia fit tests.parquet --model factor-analysis --factors 1:3 --ignore id
+      latentia fit images/ --model vae --factors 16 --epochs 50
       latentia fit answers.csv --model item-response --response graded --factors 1
       cat data.csv | latentia fit - --components 3 --json
     """
     prepare()
+    if options["model"] == "vae":
+        from .autoencoder import fit_pictures
+
+        fit_pictures(options)
+        return
     from . import tables
 
     table, weights = tables.choose(

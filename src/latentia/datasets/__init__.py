@@ -1,9 +1,12 @@
-"""Small published tables for examples and tests; reading them needs NumPy and nothing else."""
+"""Small published tables and drawn pictures for examples and tests, which need NumPy only."""
 
 from importlib.resources import files
 from typing import NamedTuple
 
 import numpy as np
+
+from .doges import Doges as Doges
+from .doges import doges as doges
 
 FAITHFUL_ROWS = 272
 CARCINOMA_PATTERNS = 20

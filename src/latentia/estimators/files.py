@@ -12,7 +12,7 @@ from latentia.data import Schema
 from latentia.data.schema import Column
 from latentia.io import ModelFileError
 from latentia.io.models import read_tree, write_tree
-from latentia.learning import Fit, Status
+from latentia.learning import BoundFit, Fit, Status
 from latentia.model import LatentVariableModel
 
 from .categorical_hmm import CategoricalHMM
@@ -30,6 +30,7 @@ from .mixture_of_factor_analyzers import MixtureOfFactorAnalyzers
 from .poisson_hmm import PoissonHMM
 from .probabilistic_pca import ProbabilisticPCA
 from .student_t_mixture import StudentTMixture
+from .variational_autoencoder import VariationalAutoencoder
 
 # The names in files, which never change.
 ESTIMATORS: dict[str, type] = {
@@ -48,6 +49,7 @@ ESTIMATORS: dict[str, type] = {
     "HiddenMarkovModel": HiddenMarkovModel,
     "ItemResponse": ItemResponse,
     "LatentDirichletAllocation": LatentDirichletAllocation,
+    "VariationalAutoencoder": VariationalAutoencoder,
 }
 _CLASSES: dict[str, type] = {"Fit": Fit, "Schema": Schema, "Column": Column}
 _NAMES = {cls: name for name, cls in _CLASSES.items()}
@@ -76,7 +78,7 @@ def save(obj: Any, path: Path, *, extra: dict[str, Any] | None = None) -> None:
     from sklearn.utils.validation import check_is_fitted
 
     extra = {**(extra or {}), "versions": _versions()}
-    if isinstance(obj, Fit):
+    if isinstance(obj, Fit | BoundFit):
         obj = obj.model
     if isinstance(obj, LatentVariableModel):
         write_tree("model", obj, path, extra)
@@ -154,9 +156,10 @@ def _names(cls: type) -> tuple[str, ...]:
     return (*_KEPT, *getattr(cls, "_kept", ()))
 
 
-def _plain(fit: Fit | None) -> Fit | None:
+def _plain(fit: Any) -> Fit | None:
     """The fit with its states as numbers, and without the model, which the file has already."""
-    if fit is None:
+    # Of a training the epochs are not kept: what counts of it stands among the attributes.
+    if not isinstance(fit, Fit):
         return None
     statuses: Any = tuple(int(status) for status in fit.start_status)
     plain: Any = replace(

@@ -1,5 +1,7 @@
 """Inference x -> p(z|x): one method in each file, and the contract in ``interface``."""
 
+from .amortized import Amortized as Amortized
+from .amortized_posterior import AmortizedPosterior as AmortizedPosterior
 from .auto import Auto as Auto
 from .auto import choose as choose
 from .auto import choose_for_fit as choose_for_fit

@@ -33,6 +33,8 @@ def choose(model: LatentVariableModel) -> AbstractInference:
             "smooth function of a Gaussian vector, but are neither: use a prior that accepts the "
             "likelihood's potential."
         )
+    if route is Route.AMORTIZED:
+        return model.inference
     if route is Route.EXACT:
         return Exact()
     if route is Route.BOUND:

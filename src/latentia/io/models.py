@@ -7,8 +7,9 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from latentia import distributions, latents, likelihoods
+from latentia import distributions, latents, likelihoods, networks
 from latentia.constraints import Between, Covariance, Decreasing, Interval, Positive, Simplex
+from latentia.inference import Amortized
 from latentia.latents import Branching, MarkovChain
 from latentia.model import LatentVariableModel
 
@@ -42,6 +43,23 @@ PARTS: dict[str, type] = {
     "CountResponse": likelihoods.CountResponse,
     "Topics": latents.Topics,
     "WordCounts": likelihoods.WordCounts,
+    "MixtureLatent": latents.MixtureLatent,
+    "FlowLatent": latents.FlowLatent,
+    "Amortized": Amortized,
+    "Neural": likelihoods.Neural,
+    "BernoulliOutput": likelihoods.BernoulliOutput,
+    "ContinuousBernoulliOutput": likelihoods.ContinuousBernoulliOutput,
+    "CategoricalOutput": likelihoods.CategoricalOutput,
+    "GaussianOutput": likelihoods.GaussianOutput,
+    "VaryingGaussianOutput": likelihoods.VaryingGaussianOutput,
+    "LogisticOutput": likelihoods.LogisticOutput,
+    "NegativeBinomialOutput": likelihoods.NegativeBinomialOutput,
+    "PoissonOutput": likelihoods.PoissonOutput,
+    "Dense": networks.Dense,
+    "MLP": networks.MLP,
+    "ResidualMLP": networks.ResidualMLP,
+    "ConvEncoder": networks.ConvEncoder,
+    "ConvDecoder": networks.ConvDecoder,
     "Gaussian": distributions.Gaussian,
     "DiagonalGaussian": distributions.DiagonalGaussian,
     "SphericalGaussian": distributions.SphericalGaussian,
@@ -135,6 +153,8 @@ def _check(tree: Any) -> None:
 def _check_module(part: Any) -> None:
     fields = {field.name: field for field in dataclasses.fields(part)}
     values = {name: getattr(part, name) for name in fields}
+    # A network has checked itself, and is made from sizes and not from its layers.
+    made = isinstance(part, networks.AbstractNetwork)
     for name, value in values.items():
         if isinstance(value, np.ndarray):
             constraint = fields[name].metadata.get("constraint")
@@ -142,6 +162,8 @@ def _check_module(part: Any) -> None:
                 raise _invalid(part, f"its {name} is not what it may be")
     try:
         # As anybody would make it, so that the shapes are checked.
+        if made:
+            return
         if isinstance(part, distributions.Product):
             type(part)(*part.parts)
         elif isinstance(part, Branching):

@@ -11,6 +11,7 @@ from .discrete import DiscretePosterior as DiscretePosterior
 from .driven_gaussian_chain import DrivenGaussianChain as DrivenGaussianChain
 from .driven_markov_chain import DrivenMarkovChain as DrivenMarkovChain
 from .driven_posterior import DrivenPosterior as DrivenPosterior
+from .flow import FlowLatent as FlowLatent
 from .gaussian import GaussianLatent as GaussianLatent
 from .gaussian import GaussianMoments as GaussianMoments
 from .gaussian import GaussianPosterior as GaussianPosterior
@@ -21,10 +22,13 @@ from .interface import AbstractPosterior as AbstractPosterior
 from .interface import AbstractPrior as AbstractPrior
 from .interface import AbstractSequencePosterior as AbstractSequencePosterior
 from .interface import AbstractSmoothPrior as AbstractSmoothPrior
+from .interface import AbstractVectorPrior as AbstractVectorPrior
 from .markov_chain import MarkovChain as MarkovChain
 from .markov_posterior import MarkovPosterior as MarkovPosterior
+from .mixture import MixtureLatent as MixtureLatent
 from .semi_markov_chain import SemiMarkovChain as SemiMarkovChain
 from .semi_markov_chain import SemiMarkovPosterior as SemiMarkovPosterior
 from .student_t import StudentTLatent as StudentTLatent
 from .topics import Topics as Topics
 from .topics import TopicsPosterior as TopicsPosterior
+from .vamp import VampPrior as VampPrior

@@ -14,7 +14,13 @@ from latentia.potentials import AbstractPotential, GaussianPotential
 from latentia.typing import Key, LatentMatrix, LatentVector, Scalar, Weights
 from latentia.verdict import Exactness
 
-from .interface import AbstractConjugatePrior, AbstractPosterior, AbstractSmoothPrior
+from .frame import GaussianFrame
+from .interface import (
+    AbstractConjugatePrior,
+    AbstractPosterior,
+    AbstractSmoothPrior,
+    AbstractVectorPrior,
+)
 
 _ALGEBRA = "Gaussian algebra"
 
@@ -60,7 +66,7 @@ class GaussianPosterior(AbstractPosterior):
         return log_density(z - self.mean, self.root)
 
 
-class GaussianLatent(AbstractConjugatePrior, AbstractSmoothPrior):
+class GaussianLatent(AbstractConjugatePrior, AbstractSmoothPrior, AbstractVectorPrior):
     """A Gaussian vector in L dimensions, standard normal unless said otherwise.
 
     It is not learned: a likelihood's loadings absorb any mean and covariance.
@@ -109,6 +115,25 @@ class GaussianLatent(AbstractConjugatePrior, AbstractSmoothPrior):
 
     def log_prob(self, z: LatentVector) -> Scalar:
         return log_density(z - self.mean, jnp.linalg.cholesky(self.covariance))
+
+    @property
+    def whitened(self) -> bool:
+        return True
+
+    def prepare(self, propose: Any = None) -> GaussianFrame:
+        return GaussianFrame(self.mean, square_root(self.covariance))
+
+    def started(self, rows: Any, rng: Any) -> Self:
+        return self
+
+    def settled(self, propose: Any) -> Self:
+        return self
+
+    def place(self, u: LatentVector) -> LatentVector:
+        return self.prepare().place(u)
+
+    def log_prob_at(self, u: LatentVector) -> Scalar:
+        return self.prepare().log_prob_at(u)
 
     def accepts(self, potential: AbstractPotential) -> bool:
         return (

@@ -28,6 +28,50 @@ class AbstractPrior(eqx.Module):
         """The log density or log probability of one z."""
 
 
+class AbstractVectorPrior(AbstractPrior):
+    """A prior of a real vector z, beside which an encoder can put a Gaussian.
+
+    The encoder speaks of u, an affine map of z, in which its Gaussians have a diagonal covariance.
+    """
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """L."""
+
+    @property
+    @abstractmethod
+    def whitened(self) -> bool:
+        """Whether u is standard normal, so that the divergence from it has a formula."""
+
+    @abstractmethod
+    def prepare(self, propose: Any = None) -> "AbstractVectorPrior":
+        """The same prior made quick on many z: what does not depend on them is factored.
+
+        ``propose`` is the encoder's, from one x to a Gaussian, for priors that are made of it.
+        """
+
+    @abstractmethod
+    def started(self, rows: Any, rng: Any) -> Self:
+        """Itself, with what is not set yet taken from data ``[N, *shape]``."""
+
+    @abstractmethod
+    def settled(self, propose: Any) -> "AbstractVectorPrior":
+        """What stays of the prior when training ends: itself, if it stands alone."""
+
+    @abstractmethod
+    def place(self, u: Float[Array, "L"]) -> Float[Array, "L"]:
+        """The z of one u."""
+
+    @abstractmethod
+    def log_prob_at(self, u: Float[Array, "L"]) -> Scalar:
+        """The log density of one u."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it is, in a few words."""
+
+
 class AbstractPosterior(eqx.Module):
     """p(z|x): what is known of one z after one x was seen."""
 

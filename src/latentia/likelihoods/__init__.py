@@ -9,6 +9,17 @@ from .interface import AbstractLikelihood as AbstractLikelihood
 from .interface import AbstractWholeLikelihood as AbstractWholeLikelihood
 from .linear_gaussian import LinearGaussian as LinearGaussian
 from .linear_gaussian_regression import LinearGaussianRegression as LinearGaussianRegression
+from .neural import Neural as Neural
+from .neural import NeuralPotential as NeuralPotential
+from .outputs import AbstractOutput as AbstractOutput
+from .outputs import BernoulliOutput as BernoulliOutput
+from .outputs import CategoricalOutput as CategoricalOutput
+from .outputs import ContinuousBernoulliOutput as ContinuousBernoulliOutput
+from .outputs import GaussianOutput as GaussianOutput
+from .outputs import LogisticOutput as LogisticOutput
+from .outputs import NegativeBinomialOutput as NegativeBinomialOutput
+from .outputs import PoissonOutput as PoissonOutput
+from .outputs import VaryingGaussianOutput as VaryingGaussianOutput
 from .per_step import PerStep as PerStep
 from .responses import BinaryResponse as BinaryResponse
 from .responses import CountResponse as CountResponse

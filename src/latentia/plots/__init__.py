@@ -12,6 +12,11 @@ from .loadings import LoadingsDisplay as LoadingsDisplay
 from .loadings import plot_loadings as plot_loadings
 from .paths import PathsDisplay as PathsDisplay
 from .paths import plot_paths as plot_paths
+from .pictures import PictureGridDisplay as PictureGridDisplay
+from .pictures import plot_draws as plot_draws
+from .pictures import plot_pictures as plot_pictures
+from .pictures import plot_reconstructions as plot_reconstructions
+from .pictures import plot_traversal as plot_traversal
 from .profiles import ProfilesDisplay as ProfilesDisplay
 from .profiles import plot_profiles as plot_profiles
 from .selection import SelectionDisplay as SelectionDisplay

@@ -1,0 +1,101 @@
+"""The parts of a variational autoencoder, from the words for them."""
+
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import jax
+import numpy as np
+
+from latentia.inference import Amortized
+from latentia.latents import FlowLatent, GaussianLatent, MixtureLatent, VampPrior
+from latentia.likelihoods import (
+    AbstractOutput,
+    BernoulliOutput,
+    ContinuousBernoulliOutput,
+    GaussianOutput,
+    LogisticOutput,
+    NegativeBinomialOutput,
+    Neural,
+    PoissonOutput,
+    VaryingGaussianOutput,
+)
+from latentia.model import LatentVariableModel
+from latentia.networks import MLP, ConvDecoder, ConvEncoder, ResidualMLP
+
+FAMILIES: dict[str, Callable[[], AbstractOutput]] = {
+    "bernoulli": BernoulliOutput,
+    "continuous-bernoulli": ContinuousBernoulliOutput,
+    "gaussian": GaussianOutput,
+    "varying-gaussian": VaryingGaussianOutput,
+    "logistic": LogisticOutput,
+    "poisson": PoissonOutput,
+    "negative-binomial": NegativeBinomialOutput,
+}
+NETWORKS = ("mlp", "residual", "conv")
+PRIORS = ("normal", "mixture", "vamp", "flow")
+_WIDTHS = {"mlp": (256, 256), "residual": (256, 256), "conv": (32, 64, 64)}
+
+
+def guess_family(values: np.ndarray) -> str:
+    """Bernoulli for zeros and ones, Gaussian for all else."""
+    seen = values[~np.isnan(values)]
+    return "bernoulli" if np.isin(seen, (0, 1)).all() else "gaussian"
+
+
+def build(
+    options: Any, family: str, shape: tuple[int, ...], missing: bool, values: Any, seed: int
+) -> LatentVariableModel:
+    """The model to fit.
+
+    Args:
+        options: the estimator, for its parameters.
+        family: the name of a family.
+        shape: of one datum.
+        missing: whether entries may be missing, so that the encoder has to see which.
+        values: the data.
+        seed: decides the first weights.
+    """
+    outputs, latent = FAMILIES[family](), int(options.n_components)
+    kind = options.network
+    if kind == "auto":
+        kind = "conv" if len(shape) == 3 else "mlp"
+    if kind == "conv" and len(shape) != 3:
+        raise ValueError(
+            'network="conv" should be for pictures [N, height, width, channels], but X is a table: '
+            'use "mlp".'
+        )
+    widths = _WIDTHS[kind] if options.widths is None else tuple(map(int, options.widths))
+    decoder, encoder = _networks(kind, widths, latent, shape, outputs.parameters, missing, seed)
+    likelihood = Neural(decoder, outputs, shape, latent)
+    inference = Amortized(encoder, masked=missing, draws=int(options.score_draws))
+    return LatentVariableModel(_prior(options, latent, shape, seed), likelihood, inference)
+
+
+def _networks(
+    kind: str, widths: Any, latent: int, shape: Any, parameters: int, missing: bool, seed: int
+) -> tuple[Any, Any]:
+    first, second = jax.random.split(jax.random.key(seed))
+    copies = 2 if missing else 1
+    if kind == "conv":
+        seen = (*shape[:2], copies * shape[2])
+        made = (*shape[:2], parameters * shape[2])
+        decoder = ConvDecoder(latent, made, tuple(reversed(widths)), key=first)
+        return decoder, ConvEncoder(seen, 2 * latent, widths, key=second)
+    entries = prod(shape)
+    if kind == "residual":
+        size = widths[0], len(widths)
+        decoder = ResidualMLP(latent, entries * parameters, *size, key=first)
+        return decoder, ResidualMLP(copies * entries, 2 * latent, *size, key=second)
+    decoder = MLP(latent, entries * parameters, tuple(reversed(widths)), key=first)
+    return decoder, MLP(copies * entries, 2 * latent, widths, key=second)
+
+
+def _prior(options: Any, latent: int, shape: tuple[int, ...], seed: int) -> Any:
+    if options.prior == "mixture":
+        return MixtureLatent(int(options.n_clusters), latent, key=seed)
+    if options.prior == "vamp":
+        return VampPrior(int(options.n_clusters), latent, shape)
+    if options.prior == "flow":
+        return FlowLatent(latent, key=seed)
+    return GaussianLatent(latent)

@@ -1,0 +1,145 @@
+"""What is asked of a model with an encoder: its posteriors of many data, compiled once."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from latentia.data.pictures import read_pictures, require_support
+from latentia.model import Route
+from latentia.precision import is_traced, on_host, precision_of
+
+from .amortized import parts_of_model
+from .amortized_posterior import AmortizedPosterior
+from .batches import Ask, mode
+
+# So many data are asked at once, at most.
+_AT_ONCE = 256
+
+
+def is_deep(model: Any) -> bool:
+    """Whether z is inferred by an encoder."""
+    return model.route is Route.AMORTIZED
+
+
+def narrowed(model: Any) -> Any:
+    """The model in the precision of its networks, which other parts would widen."""
+    networks = jax.tree.leaves((model.likelihood.network, model.inference.encoder))
+    dtype = np.result_type(*(leaf.dtype for leaf in networks))
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if is_traced(leaf) else
+                        np.asarray(leaf, dtype), model)  # fmt: skip
+
+
+def read_data(
+    model: Any, x: Any, argument: str, *, complete: bool | None = None
+) -> tuple[np.ndarray, bool]:
+    """Data as the model takes them, ``[N, *shape]``, and whether it was one datum.
+
+    With ``complete`` no entry may be missing: by default if the encoder cannot see which are.
+    """
+    complete = not model.inference.masked if complete is None else complete
+    likelihood = model.likelihood
+    values, single = read_pictures(x, likelihood.shape, argument)
+    require_support(values, likelihood.family, np.asarray(likelihood.unit), argument)
+    if complete and np.isnan(values).any():
+        raise ValueError(
+            f"{argument} should have no missing entries (NaN), since the encoder cannot see which "
+            "are missing: make the model with Amortized(encoder, masked=True)."
+        )
+    return values.astype(_dtype(model)), single
+
+
+def answer_amortized(model: Any, x: Any, ask: Ask) -> Any:
+    """The answer for one datum or for many, with a leading axis of N; see ``infer``."""
+    model = narrowed(model)
+    if is_traced(model, x):
+        return _traced(model, x, ask)
+    # The encoder only says where the way uphill begins, so a mode may have missing entries.
+    values, single = read_data(model, x, "x", complete=False if ask is mode else None)
+    question = _mode if ask is mode else _posterior
+    with precision_of(model):
+        found = on_host(in_blocks(partial(question, model), values))
+    answer = found if ask is mode else ask(_climbing(model, found))
+    return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
+
+
+def in_blocks(question: Callable[[Any], Any], values: np.ndarray) -> Any:
+    """The answers of all rows ``[N, ...]``, asked in blocks of a few different sizes."""
+    size = min(_AT_ONCE, 1 << max(len(values) - 1, 0).bit_length())
+    answers = []
+    for first in range(0, len(values), size):
+        rows = values[first : first + size]
+        # Filled up, so that one program serves every block.
+        filled = np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
+        answer = question(filled)
+        answers.append(jax.tree.map(lambda leaf, n=len(rows): np.asarray(leaf)[:n], answer))
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *answers)
+
+
+def _traced(model: Any, x: Any, ask: Ask) -> Any:
+    parts = parts_of_model(model)
+
+    def one(datum: Any) -> Any:
+        if ask is mode:
+            return parts.inference.mode(parts, datum)
+        return ask(parts.inference.posterior(parts, datum))
+
+    return one(x) if x.shape == model.likelihood.shape else jax.vmap(one)(x)
+
+
+@jax.jit
+def _posterior(model: Any, values: jax.Array) -> AmortizedPosterior:
+    parts = parts_of_model(model)
+    return jax.vmap(lambda x: parts.inference.posterior(parts, x))(values)
+
+
+@jax.jit
+def _mode(model: Any, values: jax.Array) -> jax.Array:
+    parts = parts_of_model(model)
+    return jax.vmap(lambda x: parts.inference.mode(parts, x))(values)
+
+
+class _Climb:
+    """The way from data to modes, for a posterior that is asked for it later."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __call__(self, x: Any) -> np.ndarray:
+        return answer_amortized(self.model, x, mode)
+
+
+def _climbing(model: Any, posterior: AmortizedPosterior) -> AmortizedPosterior:
+    fields = {name: getattr(posterior, name) for name in _FIELDS}
+    return AmortizedPosterior(**fields, climb=_Climb(model))
+
+
+_FIELDS = ("mean", "root", "log_evidence", "effective", "x", "draws")
+
+
+def decoded(model: Any, z: Any, argument: str = "z") -> np.ndarray:
+    """The x expected for each ``z [N, L]``, without the noise of its entries.
+
+    Raises:
+        ValueError: if z has not as many columns as the model has latent dimensions.
+    """
+    values, latent = np.asarray(z), model.likelihood.latent_dim
+    if values.ndim != 2 or values.shape[1] != latent:
+        raise ValueError(
+            f"{argument} should have {latent} columns, one for each latent dimension, but has the "
+            f"shape {values.shape}."
+        )
+    model = narrowed(model)
+    with precision_of(model):
+        return on_host(in_blocks(partial(_decoded, model.likelihood), values.astype(_dtype(model))))
+
+
+def _dtype(model: Any) -> Any:
+    return np.asarray(jax.tree.leaves(model)[0]).dtype
+
+
+@jax.jit
+def _decoded(likelihood: Any, z: jax.Array) -> jax.Array:
+    return jax.vmap(likelihood.mean)(z)

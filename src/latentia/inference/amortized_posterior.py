@@ -1,0 +1,103 @@
+"""The posterior that an encoder proposes, with an estimate of the log evidence by its draws."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from latentia.latents import AbstractPosterior, GaussianMoments
+from latentia.latents.gaussian import log_density
+from latentia.numerics import LOG_2PI
+from latentia.typing import Key, LatentMatrix, LatentVector, Scalar
+from latentia.verdict import Exactness
+
+
+class Proposal(eqx.Module):
+    """A Gaussian with independent coordinates u: ``mean [L]`` and ``log_scale [L]``."""
+
+    mean: Float[Array, "... L"]
+    log_scale: Float[Array, "... L"]
+
+    @property
+    def scale(self) -> jax.Array:
+        """Standard deviations."""
+        return jnp.exp(self.log_scale)
+
+    def at(self, noise: jax.Array) -> jax.Array:
+        """The u of standard normal ``noise [L]``."""
+        return self.mean + self.scale * noise
+
+    def log_prob(self, u: jax.Array) -> jax.Array:
+        """The log density of ``u [L]``."""
+        noise = (u - self.mean) / self.scale
+        each = -0.5 * noise**2 - self.log_scale - 0.5 * LOG_2PI
+        return jnp.sum(each, axis=-1)
+
+    def divergence(self) -> jax.Array:
+        """Of each coordinate from a standard normal one, ``[L]``, in nats."""
+        variance = jnp.exp(2 * self.log_scale)
+        return 0.5 * (self.mean**2 + variance - 1) - self.log_scale
+
+
+def log_weights(parts: Any, x: jax.Array, proposal: Proposal, u: jax.Array) -> jax.Array:
+    """``log p(x, u) - log q(u)`` for draws ``u [K, L]`` of one x: the importance weights, ``[K]``.
+
+    Args:
+        parts: with a ``prior`` made ready by ``prepare``, and a ``likelihood``.
+    """
+
+    def one(u: jax.Array) -> jax.Array:
+        joint = parts.likelihood.log_prob(x, parts.prior.place(u)) + parts.prior.log_prob_at(u)
+        return joint - proposal.log_prob(u)
+
+    return jax.vmap(one)(u)
+
+
+class AmortizedPosterior(AbstractPosterior):
+    """A Gaussian over z from one pass through the encoder, ``mean + root u``.
+
+    ``log_evidence`` is the importance-weighted bound with ``draws`` draws from it: in expectation
+    below the true log evidence, and closer to it the more draws there are (Burda, Grosse and
+    Salakhutdinov 2016, theorem 1). ``effective`` is how many independent draws the weights are
+    worth.
+    """
+
+    mean: LatentVector
+    root: LatentMatrix
+    log_evidence: jax.Array
+    effective: jax.Array
+    x: jax.Array
+    draws: int = eqx.field(static=True)
+    climb: Any = eqx.field(static=True)
+
+    @property
+    def exactness(self) -> Exactness:
+        return Exactness.ESTIMATE
+
+    @property
+    def method(self) -> str:
+        return (
+            "an encoder network (approximation); the log evidence is the importance-weighted bound "
+            f"with k = {self.draws} draws (estimate)"
+        )
+
+    @property
+    def covariance(self) -> LatentMatrix:
+        """``[L, L]``."""
+        return self.root @ jnp.swapaxes(self.root, -1, -2)
+
+    @property
+    def moments(self) -> GaussianMoments:
+        return GaussianMoments(self.mean, self.covariance)
+
+    def mode(self) -> LatentVector:
+        """The mode of the joint density, uphill from the encoder's mean."""
+        return self.climb(self.x)
+
+    def sample(self, key: Key) -> LatentVector:
+        return self.mean + self.root @ jax.random.normal(key, self.mean.shape, self.mean.dtype)
+
+    def log_prob(self, z: LatentVector) -> Scalar:
+        return log_density(z - self.mean, self.root)

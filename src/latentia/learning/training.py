@@ -1,0 +1,224 @@
+"""The loop around compiled epochs: progress, early stopping, checkpoints, and Ctrl-C."""
+
+import os
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentia.model import LatentVariableModel
+from latentia.precision import on_host
+
+from .bound_fit import BoundFit, BoundFitInterrupted, Ending, Epoch
+from .checkpoints import CheckpointError, read_checkpoint, write_checkpoint
+from .epochs import (
+    Schedule,
+    Sums,
+    TrainingState,
+    begin,
+    bound_leaves,
+    free_leaves,
+    held_out,
+    no_sums,
+    order_of,
+    run_steps,
+)
+
+# A coordinate with a rate below this many nats is not used.
+ACTIVE = 0.01
+# Compiled calls last about this long, so that Ctrl-C is answered.
+_SECONDS = 0.5
+_HELD_AT_ONCE = 256
+
+
+class Training:
+    """One training from its start, or from a checkpoint, to its end.
+
+    Args:
+        learner: a ``StochasticGradient``.
+        model: with all parameters set.
+        data: rows ``[N, *shape]`` and weights ``[N]`` to learn from.
+        held: the same, held out; maybe none.
+        seed: decides every random choice.
+    """
+
+    def __init__(self, learner: Any, model: Any, data: Any, held: Any, seed: int) -> None:
+        self.learner, self.like, self.seed = learner, model, seed
+        rows, weight = data
+        self.rows, self.weight = len(rows), float(weight.sum())
+        if learner.batch > self.rows:
+            raise ValueError(
+                f"batch should be at most {self.rows}, the number of data to learn from, but is "
+                f"{learner.batch}: lower it."
+            )
+        steps = -(-self.rows // learner.batch)
+        fixed = not free_leaves(model.prior)
+        self.schedule = Schedule(
+            learner.objective, learner.batch, steps, steps * learner.epochs,
+            learner.learning_rate, learner.clip, learner.redraw, fixed,
+        )  # fmt: skip
+        self.key = jax.random.key(seed)
+        self.data = jnp.asarray(rows), jnp.asarray(weight, rows.dtype)
+        self.held = _in_blocks(*held, redraw=learner.redraw) if len(held[0]) else None
+        self.digest = zlib.crc32(np.ascontiguousarray(rows).tobytes())
+        self.state: TrainingState = begin(model, self.schedule)
+        self.best_free = [np.array(leaf) for leaf in self.state.free]
+        self.best, self.epochs, self.pace = -1, [], 1
+        if learner.checkpoint and os.path.exists(learner.checkpoint):
+            self._resume(learner.checkpoint)
+
+    def run(self, watch: Callable[[Epoch], Any] | None) -> BoundFit:
+        """Train to the end.
+
+        Raises:
+            BoundFitInterrupted: at Ctrl-C, with the best weights of whole epochs.
+            OSError: if a checkpoint cannot be written.
+        """
+        status = self._ended()
+        try:
+            while status is Ending.RUNNING:
+                row = self._one_epoch()
+                status = self._ended()
+                if watch is not None and watch(row) and status is Ending.RUNNING:
+                    status = Ending.STOPPED
+        except KeyboardInterrupt:
+            raise BoundFitInterrupted(self._fit(Ending.INTERRUPTED)) from None
+        return self._fit(status)
+
+    def _one_epoch(self) -> Epoch:
+        start, epoch = time.perf_counter(), len(self.epochs)
+        order = order_of(self.key, jnp.asarray(epoch), rows=self.rows, schedule=self.schedule)
+        before = self.state
+        sums, done = no_sums(self.like.prior.dim, self.data[0].dtype), 0
+        try:
+            while done < self.schedule.steps:
+                done, sums = self._some_steps(done, sums, order)
+        except KeyboardInterrupt:
+            self.state = before
+            raise
+        row = self._told(epoch, sums, time.perf_counter() - start)
+        self.epochs.append(row)
+        measure = row.held_out if self.held is not None else row.bound
+        if int(self.state.bad) < 0 and self._better(measure):
+            self.best, self.best_free = epoch, [np.array(leaf) for leaf in self.state.free]
+        if self.learner.checkpoint and int(self.state.bad) < 0:
+            self._save(self.learner.checkpoint)
+        return row
+
+    def _some_steps(self, done: int, sums: Sums, order: Any) -> tuple[int, Sums]:
+        last = min(done + self.pace, self.schedule.steps)
+        begun = time.perf_counter()
+        self.state, sums = jax.block_until_ready(
+            run_steps(
+                self.state, sums, self.like, self.data, order, self.key,
+                jnp.asarray(done), jnp.asarray(last), schedule=self.schedule,
+            )
+        )  # fmt: skip
+        spent = max(time.perf_counter() - begun, 1e-6)
+        # The first call compiles, and says nothing of the pace of the others.
+        self.pace = max(1, min(4 * self.pace, int(self.pace * _SECONDS / spent) or 1, 100_000))
+        return last, sums
+
+    def _better(self, measure: float) -> bool:
+        if not np.isfinite(measure):
+            return False
+        if self.best < 0:
+            return True
+        row = self.epochs[self.best]
+        return measure > (row.held_out if self.held is not None else row.bound)
+
+    def _told(self, epoch: int, sums: Sums, seconds: float) -> Epoch:
+        total = [np.asarray(part, np.float64) / float(sums.weight) for part in sums[1:]]
+        held = float("nan")
+        if self.held is not None:
+            found = held_out(
+                self.state.free, self.like, self.held, jax.random.fold_in(self.key, 2**31 - 1),
+                schedule=self.schedule,
+            )  # fmt: skip
+            held = float(found.bound) / float(found.weight)
+        units = total[3]
+        active = -1 if np.isnan(units).all() else int((units > ACTIVE).sum())
+        return Epoch(
+            epoch, float(total[0]), float(total[1]), float(total[2]), held, active, seconds
+        )
+
+    def _ended(self) -> Ending:
+        count = len(self.epochs)
+        if int(self.state.bad) >= 0:
+            return Ending.NON_FINITE
+        # A weight that rises over epochs makes early ones look better than they are.
+        warm = getattr(self.learner.objective, "warm_up", 0)
+        waited = count - 1 - max(self.best, int(warm))
+        if self.held is not None and count and waited >= self.learner.patience:
+            return Ending.NO_BETTER
+        return Ending.LAST_EPOCH if count >= self.learner.epochs else Ending.RUNNING
+
+    def _fit(self, status: Ending) -> BoundFit:
+        model = bound_leaves([jnp.asarray(leaf) for leaf in self.best_free], self.like)
+        prior = model.prior.settled(model.inference.propose)
+        model = LatentVariableModel(prior, model.likelihood, model.inference)
+        bad, where = int(self.state.bad), ""
+        if bad >= 0:
+            epoch, step = divmod(bad, self.schedule.steps)
+            where = f"epoch {epoch + 1}, step {step + 1} of {self.schedule.steps}"
+        objective = self.learner.objective
+        return BoundFit(
+            on_host(model), objective.describe(), tuple(self.epochs), max(self.best, 0), status,
+            where, self.weight, objective.is_bound,
+        )  # fmt: skip
+
+    def _facts(self) -> dict[str, Any]:
+        """What has to be the same for a training to be the same."""
+        plain = eqx.tree_at(
+            lambda learner: learner.held_out, self.learner, None, is_leaf=lambda leaf: leaf is None
+        )
+        held = 0 if self.held is None else int(self.held[0].size)
+        return {"learner": repr(plain), "seed": self.seed, "data": self.digest, "held": held,
+                "rows": self.rows}  # fmt: skip
+
+    def _save(self, path: str) -> None:
+        leaves = [*jax.tree.leaves(self.state), *self.best_free]
+        facts = {**self._facts(), "best": self.best, "epochs": [list(row) for row in self.epochs]}
+        try:
+            write_checkpoint(path, [np.asarray(leaf) for leaf in leaves], facts)
+        except OSError as error:
+            raise OSError(
+                error.errno, f"The checkpoint could not be written ({error.strerror}); the one of "
+                "the epoch before is whole, so make room and fit again", path,
+            ) from error  # fmt: skip
+
+    def _resume(self, path: str) -> None:
+        arrays, facts = read_checkpoint(path)
+        state, structure = jax.tree.flatten(self.state)
+        same = all(facts.get(name) == value for name, value in self._facts().items())
+        shapes = [np.shape(leaf) for leaf in [*state, *self.best_free]]
+        if not same or [array.shape for array in arrays] != shapes:
+            raise CheckpointError(
+                f"checkpoint {path!r} is of another training: of other data, another model, seed "
+                "or learner; name another file, or remove this one."
+            )
+        self.state = jax.tree.unflatten(structure, [jnp.asarray(a) for a in arrays[: len(state)]])
+        self.best_free = arrays[len(state) :]
+        self.best = int(facts["best"])
+        self.epochs = [Epoch(*row) for row in facts["epochs"]]
+
+
+def _in_blocks(rows: np.ndarray, weight: np.ndarray, redraw: bool) -> tuple[Any, Any]:
+    """Held-out rows ``[M, B, *shape]`` and weights ``[M, B]``, filled up with weight zero."""
+    if redraw:
+        # Once for all, so that epochs are compared on the same pixels.
+        noise = np.random.default_rng(0).random(rows.shape)
+        rows = np.where(np.isnan(rows), rows, noise < rows).astype(rows.dtype)
+    size = min(_HELD_AT_ONCE, len(rows))
+    count = -(-len(rows) // size)
+    spare = count * size - len(rows)
+    rows = np.concatenate([rows, np.repeat(rows[:1], spare, axis=0)])
+    weight = np.concatenate([weight, np.zeros(spare)]).astype(rows.dtype)
+    return jnp.asarray(rows.reshape(count, size, *rows.shape[1:])), jnp.asarray(
+        weight.reshape(count, size)
+    )

@@ -1,0 +1,14 @@
+"""Ready-made networks, from a vector or a picture to a vector or a picture.
+
+Anything else that maps one array to another serves too, such as the modules of equinox; but only
+the networks here can be saved to a model file.
+"""
+
+from .convolutional import ConvDecoder as ConvDecoder
+from .convolutional import ConvEncoder as ConvEncoder
+from .dense import MLP as MLP
+from .dense import Dense as Dense
+from .interface import AbstractNetwork as AbstractNetwork
+from .interface import Wrapped as Wrapped
+from .interface import as_network as as_network
+from .residual import ResidualMLP as ResidualMLP

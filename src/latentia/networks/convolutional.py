@@ -1,0 +1,167 @@
+"""Networks of pictures, ``[height, width, channels]``: every pixel sees its neighbours."""
+
+from collections.abc import Sequence
+from math import ceil, prod
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from latentia.typing import Key
+
+from .dense import Dense, as_key, random_dense
+from .interface import ACTIVATIONS, AbstractNetwork, check_activation, check_sizes
+
+
+class ConvEncoder(AbstractNetwork):
+    """Convolutions over 3 x 3 neighbours that halve the picture each, then an affine map.
+
+    Args:
+        shape: of the picture: ``(height, width, channels)``.
+        outputs: how many numbers come out.
+        widths: the channels after each convolution.
+        activation: as of ``MLP``.
+        key: decides the first weights.
+    """
+
+    layers: tuple[Dense, ...]
+    last: Dense
+    shape: tuple[int, ...] = eqx.field(static=True)
+    activation: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        outputs: int,
+        widths: Sequence[int] = (32, 64, 128),
+        *,
+        activation: str = "silu",
+        key: Key | int = 0,
+    ) -> None:
+        self.shape = _read_shape(shape)
+        check_sizes(outputs=outputs)
+        keys = jax.random.split(as_key(key), len(widths) + 1)
+        channels = [self.shape[2], *widths]
+        self.layers = tuple(
+            random_dense(key, 9 * before, after)
+            for key, before, after in zip(keys[1:], channels[:-1], channels[1:], strict=True)
+        )
+        height, width = _reduced(self.shape, len(widths))
+        self.last = random_dense(keys[0], height * width * channels[-1], outputs)
+        self.activation = activation
+
+    def __check_init__(self) -> None:
+        check_activation(self.activation)
+        _check_channels(self.layers, self.shape[2], 1)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        act = ACTIVATIONS[self.activation]
+        x = x.reshape(self.shape)
+        for layer in self.layers:
+            x = act(layer(_neighbours(x, stride=2)))
+        return self.last(x.reshape(-1))
+
+    def describe(self) -> str:
+        return f"ConvEncoder of {_picture(self.shape)}"
+
+
+class ConvDecoder(AbstractNetwork):
+    """An affine map to a small picture, then convolutions that double it each.
+
+    A convolution makes four values for each pixel, one for each quarter of it (Shi et al. 2016).
+
+    Args:
+        inputs: how many numbers come in.
+        shape: of the picture that comes out: ``(height, width, channels)``; channels times the
+            ``parameters`` of the family of outputs.
+        widths: the channels before each convolution.
+        activation: as of ``MLP``.
+        key: decides the first weights.
+    """
+
+    first: Dense
+    layers: tuple[Dense, ...]
+    shape: tuple[int, ...] = eqx.field(static=True)
+    activation: str = eqx.field(static=True)
+
+    def __init__(
+        self,
+        inputs: int,
+        shape: tuple[int, int, int],
+        widths: Sequence[int] = (128, 64, 32),
+        *,
+        activation: str = "silu",
+        key: Key | int = 0,
+    ) -> None:
+        self.shape = _read_shape(shape)
+        check_sizes(inputs=inputs)
+        keys = jax.random.split(as_key(key), len(widths) + 1)
+        channels = [*widths, self.shape[2]]
+        self.layers = tuple(
+            random_dense(key, 9 * before, 4 * after)
+            for key, before, after in zip(keys[1:], channels[:-1], channels[1:], strict=True)
+        )
+        height, width = _reduced(self.shape, len(widths))
+        self.first = random_dense(keys[0], inputs, height * width * channels[0])
+        self.activation = activation
+
+    def __check_init__(self) -> None:
+        check_activation(self.activation)
+        height, width = _reduced(self.shape, len(self.layers))
+        _check_channels(self.layers, self.first.bias.size // (height * width), 4)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        act = ACTIVATIONS[self.activation]
+        x = self.first(x).reshape(*_reduced(self.shape, len(self.layers)), -1)
+        for layer in self.layers:
+            x = _quartered(layer(_neighbours(act(x))))
+        return x[: self.shape[0], : self.shape[1]]
+
+    def describe(self) -> str:
+        return f"ConvDecoder to {_picture(self.shape)}"
+
+
+def _neighbours(x: jax.Array, stride: int = 1) -> jax.Array:
+    """Each pixel with its 8 neighbours, ``[H, W, 9 C]``: a convolution is then one product of
+    matrices, which is quick in both directions on any machine."""
+    height, width, _ = x.shape
+    padded = jnp.pad(x, ((1, 1), (1, 1), (0, 0)))
+    shifts = [
+        padded[i : i + height : stride, j : j + width : stride] for i in range(3) for j in range(3)
+    ]
+    return jnp.concatenate(shifts, axis=-1)
+
+
+def _quartered(x: jax.Array) -> jax.Array:
+    """Four channels of a pixel become its four quarters: ``[H, W, 4 C]`` to ``[2 H, 2 W, C]``."""
+    height, width, channels = x.shape
+    parts = x.reshape(height, width, 2, 2, channels // 4).transpose(0, 2, 1, 3, 4)
+    return parts.reshape(2 * height, 2 * width, channels // 4)
+
+
+def _reduced(shape: tuple[int, ...], times: int) -> tuple[int, int]:
+    height, width = shape[:2]
+    for _ in range(times):
+        height, width = ceil(height / 2), ceil(width / 2)
+    return height, width
+
+
+def _read_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    if len(shape) != 3 or prod(shape) < 1:
+        raise ValueError(
+            f"shape should be (height, width, channels), but is {shape}: of grey pictures the "
+            "last is 1."
+        )
+    return tuple(int(size) for size in shape)
+
+
+def _check_channels(layers: tuple[Dense, ...], channels: int, quarters: int) -> None:
+    for layer in layers:
+        if layer.weight.shape[0] != 9 * channels:
+            raise ValueError("layers of a convolutional network should fit each other, but do not.")
+        channels = layer.weight.shape[1] // quarters
+
+
+def _picture(shape: tuple[int, ...]) -> str:
+    height, width, channels = shape
+    return f"pictures of {height} x {width} in {channels} channel{'s' if channels > 1 else ''}"

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+import latentia as lt
+from latentia.io import ModelFileError
+
+QUICK = {"max_iter": 2, "batch_size": 32}
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return lt.datasets.doges(96, seed=0, size=8).images
+
+
+@pytest.fixture(scope="module")
+def fitted(pictures):
+    return lt.VariationalAutoencoder(3, widths=(4, 8), **QUICK).fit(pictures)
+
+
+def test_shapes_of_what_it_answers(fitted, pictures):
+    assert fitted.transform(pictures[:5]).shape == (5, 3)
+    assert fitted.inverse_transform(np.zeros((2, 3))).shape == (2, 8, 8, 3)
+    assert fitted.score_samples(pictures[:5]).shape == (5,)
+    x, z = fitted.sample(4, random_state=1)
+    assert x.shape == (4, 8, 8, 3) and z.shape == (4, 3)
+    assert fitted.n_iter_ == 2 and np.isfinite(fitted.lower_bound_)
+    assert "GaussianOutput" not in repr(fitted.fit_) and "ELBO" in repr(fitted.fit_)
+
+
+def test_it_is_saved_as_data_and_answers_the_same(fitted, pictures, tmp_path):
+    path = tmp_path / "vae.safetensors"
+    lt.save(fitted, path)
+    again = lt.load(path)
+    np.testing.assert_array_equal(again.transform(pictures[:3]), fitted.transform(pictures[:3]))
+    np.testing.assert_array_equal(again.score_samples(pictures[:3]),
+                                  fitted.score_samples(pictures[:3]))  # fmt: skip
+    assert clone(again).get_params() == clone(fitted).get_params()
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match="damaged"):
+        lt.load(path)
+
+
+def test_partial_fit_goes_on_from_the_weights(fitted, pictures):
+    again = clone(fitted).partial_fit(pictures)
+    before = again.model_.likelihood.network.first.weight
+    again.partial_fit(pictures)
+    assert not np.array_equal(before, again.model_.likelihood.network.first.weight)
+
+
+def test_missing_entries_of_a_table_are_integrated_out():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 4)) * [1, 10, 100, 0.1]
+    x[rng.random(x.shape) < 0.2] = np.nan
+    vae = lt.VariationalAutoencoder(2, widths=(8,), **QUICK).fit(x)
+    assert np.isfinite(vae.score_samples(x)).all()
+    assert vae.model_.inference.masked
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"n_components": 0}, "n_components of VariationalAutoencoder"),
+        ({"family": "cauchy"}, "family of VariationalAutoencoder"),
+        ({"family": "bernoulli"}, "should be 0 or 1"),
+        ({"family": "poisson"}, "should be whole numbers"),
+        ({"network": "conv"}, "should be for pictures"),
+    ],
+)
+def test_wrong_arguments_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        lt.VariationalAutoencoder(**options).fit(np.full((20, 3), 0.5))
+
+
+def test_pictures_of_mixed_sizes_are_refused():
+    with pytest.raises(ValueError, match="one size"):
+        lt.VariationalAutoencoder().fit([np.zeros((8, 8)), np.zeros((9, 8))])
