@@ -55,7 +55,7 @@ def case(name, peers):
     row = {
         "posterior": name.split("-")[0],
         "verdict": posterior.verdict.level,
-        "by": posterior.path[-1].name.replace(" with linear response", ""),
+        "by": posterior.rung.replace(" with linear response", ""),
         "k-hat": f"{posterior.k_hat:.2f}",
         "mean error, sd (median / 90 % / worst)": show(means, 3),
         "sd error, % (the same)": show(sds, 1),

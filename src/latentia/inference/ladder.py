@@ -17,8 +17,11 @@ from latentia.verdict import Exactness, Verdict
 from .interface import AbstractInference
 from .proposals import BLOCKS
 from .rungs import NUTS, AbstractRung, AtMode, Climb, FullRank, MeanField, MomentMatching
-from .target import Surface, Target
+from .target import Surface, Target, data_of
 from .weighted_posterior import Step, WeightedPosterior, seed_of
+
+# Newton's method keeps a matrix of this side for each start.
+_MOST = 1500
 
 
 class UntrustedPosterior(ValueError):
@@ -129,10 +132,7 @@ class Ladder(AbstractInference):
                 f"The posterior should pass, but the best verdict is {verdict}: reparametrise the "
                 "model, raise the budget, or let raise_on be None to see it."
             )
-        # The best comes last, as the method that the posterior names.
-        chosen = next(step for step in reversed(path) if step.name == best.name)
-        others = [step for step in path if step is not chosen]
-        return WeightedPosterior.of(best.weighted, verdict, [*others, chosen], climb.surface)
+        return WeightedPosterior.of(best.weighted, verdict, path, best.name, climb.surface)
 
     def expect(self, prior: Any, potential: Any) -> tuple[Moments, Scalar]:
         raise ValueError(
@@ -146,6 +146,11 @@ class Ladder(AbstractInference):
 
 def surface_of(prior: Any, potential: Any) -> Surface:
     """The log density of z and x, called once with shapes so that mistakes are named early."""
+    if not 0 < prior.free_dim <= _MOST:
+        raise ValueError(
+            f"z should have 1 to {_MOST} free numbers, but has {prior.free_dim}: more need a "
+            "method without curvatures, which this version does not have."
+        )
     surface = Surface(Target(prior, potential))
     try:
         jax.eval_shape(surface.target.log_joint, jax.ShapeDtypeStruct((surface.dim,), np.float64))
@@ -171,6 +176,6 @@ def surface_of(prior: Any, potential: Any) -> Surface:
 
 def shapes_of(potential: Any) -> str:
     """The names and shapes of the data behind a potential, in words."""
-    leaves = jax.tree_util.tree_leaves_with_path(getattr(potential, "data", ()))
+    leaves = jax.tree_util.tree_leaves_with_path(data_of(potential))
     named = [(jax.tree_util.keystr(path[1:]) or "x", np.shape(leaf)) for path, leaf in leaves]
     return ", ".join(f"{name} {list(shape)}" for name, shape in named) or "no arrays"

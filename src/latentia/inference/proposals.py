@@ -1,5 +1,6 @@
 """Mixtures of Student t distributions from which importance sampling draws, without chance."""
 
+import math
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -104,5 +105,7 @@ def whitened_normals(dim: int, count: int, seed: int) -> np.ndarray:
 def _uniform(dim: int, count: int, rng: np.random.Generator) -> np.ndarray:
     """Points ``[count, dim]`` spread over the unit cube, away from its faces."""
     sobol = dim <= _MOST_SOBOL
-    even = qmc.Sobol(dim, rng=rng).random(count) if sobol else rng.random((count, dim))
+    # Sobol points come in powers of two.
+    full = 2 ** math.ceil(math.log2(count))
+    even = qmc.Sobol(dim, rng=rng).random(full)[:count] if sobol else rng.random((count, dim))
     return np.clip(even, 1e-12, 1 - 1e-12)

@@ -9,11 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.latents import AbstractSmoothPrior
+from latentia.likelihoods import CustomPotential
 from latentia.potentials import AbstractPotential
 from latentia.typing import Scalar
 
 # Points are expanded in pieces of this size, and evaluated in larger ones.
 PIECE = 8
+# Above so many free numbers the draws that averages need cost more than a chain.
+MOST_AVERAGED = 128
 _MANY = 256
 # One size for all calls, so that one program serves them.
 _SLAB = 4096
@@ -52,7 +55,9 @@ class Surface:
         self.parts = target.prior.part_names
         self.dim = target.prior.free_dim
         # What a deterministic average over draws needs, in whole pieces; one size for all calls.
-        self.rows = max(64, 2 ** math.ceil(math.log2(4 * self.dim)))
+        # Where there is no such average, curvatures at the starts take memory enough.
+        averages = self.dim <= MOST_AVERAGED
+        self.rows = max(64, 2 ** math.ceil(math.log2(4 * self.dim))) if averages else PIECE
 
     def expand(self, points: np.ndarray, stretch: float = 1.0) -> Expansion:
         """Values, slopes and curvatures at up to ``rows`` points."""
@@ -83,9 +88,14 @@ class Surface:
         return f"the log {part} is {value} (z is {_shown(z)}{missing})"
 
 
+def data_of(potential: AbstractPotential) -> Any:
+    """The data behind a potential that a user wrote, for messages; nothing for others."""
+    return potential.data if isinstance(potential, CustomPotential) else ()
+
+
 def _first_missing(potential: AbstractPotential) -> str:
     """Where the data hold the first number that is not finite, in words."""
-    for path, leaf in jax.tree_util.tree_leaves_with_path(getattr(potential, "data", ())):
+    for path, leaf in jax.tree_util.tree_leaves_with_path(data_of(potential)):
         array = np.asarray(leaf)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             place = np.argwhere(~np.isfinite(array))[0].tolist()

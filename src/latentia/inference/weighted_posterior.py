@@ -38,9 +38,9 @@ class Step(NamedTuple):
 class WeightedPosterior(AbstractPosterior):
     """p(z|x) as weighted ``draws`` of z.
 
-    ``weights [S]`` sum to one, ``verdict`` says how far
-    to trust them, and ``path`` what was tried. ``k_hat`` is the Pareto shape of the weights' tail,
-    ``effective_size`` how many independent draws they are worth.
+    ``weights [S]`` sum to one, ``verdict`` says how far to trust them, ``path`` what was tried, in
+    order, and ``rung`` which of it they came from. ``k_hat`` is the Pareto shape of the weights'
+    tail, ``effective_size`` how many independent draws they are worth.
     """
 
     values: Any
@@ -49,6 +49,7 @@ class WeightedPosterior(AbstractPosterior):
     log_evidence: jax.Array
     verdict: Verdict
     path: tuple[Step, ...]
+    rung: str
     k_hat: float
     effective_size: float
     evidence_error: float
@@ -56,7 +57,9 @@ class WeightedPosterior(AbstractPosterior):
     points: jax.Array
 
     @classmethod
-    def of(cls, weighted: Weighted, verdict: Verdict, path: Any, surface: Surface) -> Any:
+    def of(
+        cls, weighted: Weighted, verdict: Verdict, path: Any, rung: str, surface: Surface
+    ) -> Any:
         """The posterior that some weighted draws stand for."""
         return cls(
             values=on_host(weighted.z),
@@ -65,6 +68,7 @@ class WeightedPosterior(AbstractPosterior):
             log_evidence=np.float64(weighted.log_evidence),  # pyright: ignore
             verdict=verdict,
             path=tuple(path),
+            rung=rung,
             k_hat=float(weighted.tail),
             effective_size=float(weighted.size),
             evidence_error=float(weighted.evidence_error),
@@ -89,7 +93,7 @@ class WeightedPosterior(AbstractPosterior):
 
     @property
     def method(self) -> str:
-        name = self.path[-1].name
+        name = self.rung
         return name if np.isnan(self.k_hat) else f"{name}, corrected by importance sampling"
 
     @property

@@ -1,6 +1,7 @@
 """Likelihoods p(x|z): one link in each file, and the contract in ``interface``."""
 
 from .custom import Custom as Custom
+from .custom import CustomPotential as CustomPotential
 from .generalized_linear import GeneralizedLinear as GeneralizedLinear
 from .given import sample_given as sample_given
 from .interface import AbstractConjugateLikelihood as AbstractConjugateLikelihood

@@ -8,14 +8,13 @@ bound (Khan and Nielsen 2018). The draws are fixed, and their noise has covarian
 import numpy as np
 
 from latentia.inference.proposals import Proposal, whitened_normals
-from latentia.inference.target import Surface
+from latentia.inference.target import MOST_AVERAGED, Surface
 from latentia.verdict import Verdict
 
 from .interface import AbstractRung, Attempt, Climb, trust
 
 _STEPS = 40
 _CONVERGED = 1e-5
-_MOST = 128
 # Below this share of the largest curvature, in scaled units, directions count as nearly flat.
 _LEAST = 1e-4
 
@@ -29,8 +28,8 @@ class FullRank(AbstractRung):
 
     def attempt(self, climb: Climb) -> Attempt:
         surface, begin = climb.surface, _begin(climb)
-        if surface.dim > _MOST:
-            reason = f"not tried with {surface.dim} free numbers, more than {_MOST}"
+        if surface.dim > MOST_AVERAGED:
+            reason = f"not tried with {surface.dim} free numbers, more than {MOST_AVERAGED}"
             return Attempt(self.name, Verdict("fail", reason))
         found = climb_bound(surface, *begin, climb.seed)
         if found is None:

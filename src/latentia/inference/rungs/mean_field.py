@@ -11,15 +11,13 @@ import numpy as np
 
 from latentia.inference.modes import uphill
 from latentia.inference.proposals import Proposal, whitened_normals
-from latentia.inference.target import Surface
+from latentia.inference.target import MOST_AVERAGED, Surface
 from latentia.verdict import Verdict
 
 from .interface import AbstractRung, Attempt, Climb
 
 _STEPS = 60
 _CONVERGED = 1e-7
-# Above so many free numbers the draws that would be needed cost more than a chain.
-_MOST = 128
 
 
 class MeanField(AbstractRung):
@@ -31,8 +29,8 @@ class MeanField(AbstractRung):
 
     def attempt(self, climb: Climb) -> Attempt:
         surface = climb.surface
-        if surface.dim > _MOST:
-            reason = f"not tried with {surface.dim} free numbers, more than {_MOST}"
+        if surface.dim > MOST_AVERAGED:
+            reason = f"not tried with {surface.dim} free numbers, more than {MOST_AVERAGED}"
             return Attempt(self.name, Verdict("fail", reason))
         if climb.search.modes:
             mode = climb.search.modes[0]
