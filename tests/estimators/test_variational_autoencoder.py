@@ -15,7 +15,7 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def fitted(pictures):
-    return lt.VariationalAutoencoder(3, widths=(4, 8), **QUICK).fit(pictures)
+    return lt.VariationalAutoencoder(3, network="conv", widths=(4, 8), **QUICK).fit(pictures)
 
 
 def test_shapes_of_what_it_answers(fitted, pictures):

@@ -57,9 +57,8 @@ def build(
         seed: decides the first weights.
     """
     outputs, latent = FAMILIES[family](), int(options.n_components)
-    kind = options.network
-    if kind == "auto":
-        kind = "conv" if len(shape) == 3 else "mlp"
+    # On small pictures a perceptron is as good as convolutions, and ten times as quick on a CPU.
+    kind = "mlp" if options.network == "auto" else options.network
     if kind == "conv" and len(shape) != 3:
         raise ValueError(
             'network="conv" should be for pictures [N, height, width, channels], but X is a table: '

@@ -31,7 +31,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         family: "bernoulli", "continuous-bernoulli", "gaussian", "varying-gaussian", "logistic",
             "poisson" or "negative-binomial"; "auto" is "bernoulli" for zeros and ones and
             "gaussian" for all else.
-        network: "mlp", "residual" or "conv"; "auto" is "conv" for pictures.
+        network: "mlp" (which is "auto"), "residual", or "conv" for pictures.
         widths: of the hidden layers, or the channels, of the encoder; the decoder mirrors them.
         prior: "normal", "mixture" (with clusters), "vamp" or "flow".
         n_clusters: of a mixture, or the pseudo-inputs of "vamp".
