@@ -94,7 +94,6 @@ print("log-likelihood", with_dam.log_likelihood, "in place of", fit.log_likeliho
 # %%
 still_there = np.concatenate([dam, np.ones((3, 1))])
 print(lt.forecast(with_dam.model, flow, 3, given=still_there).mean.round(0).ravel())
-display = lt.plots.plot_paths(with_dam.model, flow, steps=3, times=years, given=still_there)
 
 # %% [markdown]
 # That effect is on the observation. A covariate may also push what is hidden: a control, whose work
@@ -124,9 +123,9 @@ for t in range(1, 200):
     factors[t] = factors[t - 1] * [0.9, 0.5] + rng.normal(size=2)
 panel = factors @ rng.normal(size=(2, 8)) + 0.7 * rng.normal(size=(200, 8))
 panel[:80, 0], panel[np.arange(200) % 3 > 0, 1] = np.nan, np.nan
-found = lt.fit_dynamic_factors(lt.dynamic_factors(series=8, factors=2), panel)
+model = lt.dynamic_factors(series=8, factors=2)
+found = lt.fit_dynamic_factors(model, panel, learner=lt.EM(n_init=1))
 print(found.status, np.linalg.eigvals(found.model.prior.transition).round(2))
 smooth = lt.infer(found.model, panel).mean
 left = factors - smooth @ np.linalg.lstsq(smooth, factors)[0]
 print("explained", (1 - left.var(axis=0) / factors.var(axis=0)).round(3))
-print(lt.forecast(found.model, panel, 2).mean.round(1))

@@ -48,7 +48,7 @@ def structural(
         noise: the variance of the noise of the observations.
         regressors: P, how many covariates have an effect, which ``given=`` takes; an intervention
             is one that is 0 before and 1 from some step on.
-        coefficients: ``[P]``, the effects, if they are known; the fit finds them otherwise.
+        coefficients: ``[P]``, the effects, where they are known; a fit begins there.
         length: how many steps ``sample`` draws.
 
     Returns:
@@ -146,6 +146,8 @@ def fit_structural(
     learner = Gradient(start="given", n_init=1) if learner is None else learner
     plain, inputs = units._replace(values=units.values[:, :1]), units.values[:, 1:]
     found = fit(begun, plain, given=inputs if count else None, fixed=FIXED, learner=learner)
+    # Of the loadings nothing is free: the variances of the parts, that of the noise, the effects.
+    found = replace(found, degrees_of_freedom=len(begun.prior.variances) + 1 + count)
     if not count:
         return found
     part: Any = found.model.likelihood.emission  # pyright: ignore
@@ -175,8 +177,8 @@ def _need_steps(model: Any, read: Sequences) -> None:
     blocks = [np.stack(starts[:length]) for length in read.lengths]
     design: Any = np.column_stack([np.asarray(block_diag(*blocks)), values[:, 1:]])[seen]
     size = np.linalg.norm(design, axis=0)
-    rank = np.linalg.matrix_rank(design / np.where(size > 0, size, 1.0))
-    if rank < np.linalg.matrix_rank(design[:, :-count]) + count:
+    design = design / np.where(size > 0, size, 1.0)
+    if np.linalg.matrix_rank(design) < np.linalg.matrix_rank(design[:, :-count]) + count:
         raise ValueError(
             "given should hold covariates that differ from each other and from the level, slope "
             "and season that the model has, but one is a combination of these (a constant, say): "

@@ -182,8 +182,8 @@ def test_the_system_is_found_again(learner):
     assert np.diff(found.trace).min() >= -1e-9 * abs(found.trace[-1])
     np.testing.assert_allclose(found.model.prior.controls, CONTROLS, atol=0.25)
     np.testing.assert_allclose(found.model.prior.chain.transition, MOVE, atol=0.1)
-    # Start, transition, controls and noise variances.
-    assert found.degrees_of_freedom == 2 + 3 + 4 + 4 + 3
+    # Start, transition and controls.
+    assert found.model.prior.degrees_of_freedom() == 2 + 3 + 4 + 4
     for change in (-1e-3, 1e-3):
         controls = found.model.prior.controls.copy()
         controls[0, 1] += change
