@@ -147,11 +147,12 @@ def fit_structural(
     plain, inputs = units._replace(values=units.values[:, :1]), units.values[:, 1:]
     found = fit(begun, plain, given=inputs if count else None, fixed=FIXED, learner=learner)
     # Of the loadings nothing is free: the variances of the parts, that of the noise, the effects.
-    found = replace(found, degrees_of_freedom=len(begun.prior.variances) + 1 + count)
+    chain: Any = begun.prior
+    found = replace(found, degrees_of_freedom=len(chain.variances) + 1 + count)
     if not count:
         return found
     part: Any = found.model.likelihood.emission  # pyright: ignore
-    chain: Any = found.model.prior
+    chain = found.model.prior
     effects = part.coefficients / scale
     return replace(found, model=_model(chain, part.loadings, effects, part.bias, part.noise))
 
