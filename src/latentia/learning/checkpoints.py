@@ -24,7 +24,8 @@ def write_checkpoint(path: str, arrays: list[np.ndarray], facts: dict[str, Any])
     Raises:
         OSError: if the file cannot be written: a full disk, say.
     """
-    named = {f"{index:05d}": np.asarray(array, order="C") for index, array in enumerate(arrays)}
+    # In C order by this function, since others turn a scalar into a row.
+    named = {f"{i:05d}": np.asarray(array, order="C") for i, array in enumerate(arrays)}
     text = json.dumps(facts)
     metadata = {"format": _FORMAT, "facts": text, "sha256": _digest(named, text)}
     content = save(named, metadata)
@@ -73,5 +74,5 @@ def _digest(named: dict[str, np.ndarray], text: str) -> str:
     for name in sorted(named):
         array = named[name]
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
-        digest.update(np.asarray(array, order="C").tobytes())
+        digest.update(array.tobytes())
     return digest.hexdigest()

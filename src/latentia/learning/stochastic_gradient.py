@@ -22,7 +22,8 @@ class StochasticGradient(eqx.Module):
 
     The rate of learning rises for a moment and then falls as a cosine to a hundredth. A share of
     the data is held out: training stops when the bound on them has not risen for ``patience``
-    epochs, and the weights of the best epoch are kept. The same seed gives the same bits.
+    epochs, and the weights of the best epoch are kept (without such data, those of the last). The
+    same seed gives the same bits.
 
     Args:
         objective: ``ELBO()`` or ``ImportanceBound(k)``, with their options.

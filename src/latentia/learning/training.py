@@ -127,10 +127,8 @@ class Training:
     def _better(self, measure: float) -> bool:
         if not np.isfinite(measure):
             return False
-        if self.best < 0:
-            return True
-        row = self.epochs[self.best]
-        return measure > (row.held_out if self.held is not None else row.bound)
+        # Without data held out nothing but chance tells epochs apart, and the last is the best.
+        return self.best < 0 or self.held is None or measure > self.epochs[self.best].held_out
 
     def _told(self, epoch: int, sums: Sums, seconds: float) -> Epoch:
         total = [np.asarray(part, np.float64) / float(sums.weight) for part in sums[1:]]
