@@ -32,7 +32,7 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 
 # A cache of outputs is keyed on the page and not on the library: it would show old results.
 nb_execution_mode = "force"
-nb_execution_timeout = 120
+nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 
