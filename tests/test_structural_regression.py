@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_told():
             lambda: lt.fit_structural(lt.structural(period=60, regressors=2), x, given=u),
             "more than 62 observed steps",
         ),
-        (lambda: lt.fit_structural(lt.structural(period=90), x), "more than 89 observed steps"),
+        (lambda: lt.fit_structural(lt.structural(period=90), x), "more than 90 observed steps"),
         (lambda: lt.forecast(model, x, 2, given=u), "given should have the shape"),
     ):
         with pytest.raises(ValueError, match=message):
