@@ -73,7 +73,7 @@ def fit_dynamic_factors(
         x: one table ``[T, D]``, or a list of them; NaN is missing, so series may begin late, end
             early, or be seen every third step only.
         given: covariates, ``[T, P]`` or a list of them, for a model with ``regressors``.
-        learner: by default ``EM`` from two starts.
+        learner: by default ``EM`` from two starts; without lags ``Gradient`` will do, too.
         key: decides the starts.
 
     Returns:
@@ -90,6 +90,11 @@ def fit_dynamic_factors(
         columns = model.likelihood.emission.loadings.shape[0]  # pyright: ignore
         fixed = {"prior.transition": known, _LOADINGS: np.tile(lagged, (columns, 1))}
     learner = EM(n_init=2) if learner is None else learner
+    if fixed and not isinstance(learner, EM):
+        raise ValueError(
+            "learner should be EM for a model with lags, whose older factors have no noise of "
+            f"their own, but is {learner!r}."
+        )
     table, inputs = read
     found = fit(model, table, given=inputs, fixed=fixed, learner=learner, key=key)
     turned = _turned(found.model, factors)
