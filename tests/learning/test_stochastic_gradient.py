@@ -29,7 +29,7 @@ QUICK = lt.StochasticGradient(epochs=3, batch=100, held_out=0.25)
 def test_a_linear_vae_reaches_the_maximum_of_probabilistic_pca():
     x = data()
     learner = lt.StochasticGradient(
-        lt.ELBO(draws=4), epochs=400, batch=200, learning_rate=0.02, held_out=0.0
+        lt.ELBO(draws=8), epochs=1000, batch=100, learning_rate=0.01, held_out=0.0
     )
     fit = lt.fit(linear_model(), x, learner=learner)
     likelihood = fit.model.likelihood
@@ -42,7 +42,7 @@ def test_a_linear_vae_reaches_the_maximum_of_probabilistic_pca():
     found = lt.evaluate(fit.model, x, k=500)
     assert found.log_likelihood == pytest.approx(exact, abs=0.02)
     assert found.active == 2 and found.verdict.level == "pass"
-    assert 0 <= found.gap < 0.02
+    assert -1e-4 < found.gap < 0.02
     assert found.elbo == pytest.approx(-found.distortion - found.rate, abs=1e-4)
     assert found.units.sum() == pytest.approx(found.rate, abs=0.05)
 
