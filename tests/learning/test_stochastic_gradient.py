@@ -26,10 +26,11 @@ def linear_model(prior=None, **options):
 QUICK = lt.StochasticGradient(epochs=3, batch=100, held_out=0.25)
 
 
+@pytest.mark.slow
 def test_a_linear_vae_reaches_the_maximum_of_probabilistic_pca():
     x = data()
     learner = lt.StochasticGradient(
-        lt.ELBO(draws=8), epochs=1000, batch=100, learning_rate=0.01, held_out=0.0
+        lt.ELBO(draws=4), epochs=2000, batch=200, learning_rate=0.02, held_out=0.0
     )
     fit = lt.fit(linear_model(), x, learner=learner)
     likelihood = fit.model.likelihood
