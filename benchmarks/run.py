@@ -15,8 +15,10 @@ PAGE = HERE.parent / "docs" / "benchmarks.md"
 SCRIPTS = (
     "em_iteration",
     "factor_analysis",
+    "hidden_markov",
     "topics",
     "state_space",
+    "posteriordb",
     "small_data",
     "missing",
     "parquet_stream",

@@ -73,3 +73,59 @@ series = lt.sample(truth, key=0, n=4).x
 rows, lengths = series.reshape(-1, 3), [100] * 4
 found = lt.LinearGaussianStateSpace(n_states=2, n_init=1).fit(rows, lengths=lengths)
 print(np.linalg.eigvals(found.transition_), np.linalg.eigvals(turn))
+
+# %% [markdown]
+# ## What covariates do
+#
+# In 1899 the building of the dam at Aswan began. A covariate that is 0 before and 1 from then on
+# says what it did to the flow: with it, hardly anything is left for the level to wander. (Durbin
+# and Koopman find the same.)
+
+# %%
+dam = (years >= 1899).astype(float)[:, None]
+with_dam = lt.fit_structural(lt.structural(regressors=1), flow, given=dam)
+print("effect", with_dam.model.likelihood.emission.coefficients)
+print("level", with_dam.model.prior.variances, "noise", with_dam.model.likelihood.emission.noise)
+print("log-likelihood", with_dam.log_likelihood, "in place of", fit.log_likelihood)
+
+# %% [markdown]
+# To look ahead takes the covariates of the steps to come, behind those of the past.
+
+# %%
+still_there = np.concatenate([dam, np.ones((3, 1))])
+print(lt.forecast(with_dam.model, flow, 3, given=still_there).mean.round(0).ravel())
+
+# %% [markdown]
+# That effect is on the observation. A covariate may also push what is hidden: a control, whose work
+# lasts as long as the chain remembers. Here a push at step 10 is seen to fade.
+
+# %%
+driven = lt.LatentVariableModel(
+    lt.DrivenGaussianChain(
+        lt.GaussianChain(transition=np.array([[0.8]]), noise=np.array([[0.01]])), controls=[[5.0]]
+    ),
+    lt.PerStep(lt.LinearGaussian(np.eye(1), np.zeros(1), np.array([0.01])), drivers=1),
+)
+push = np.zeros((20, 1))
+push[10] = 1.0
+print(lt.sample(driven, key=1, given=push).x.ravel().round(1))
+
+# %% [markdown]
+# ## A few factors behind many series
+#
+# Eight series that two factors move, each an autoregression. One begins late, one is seen every
+# third step only. EM finds the factors, as far as they can be known: up to a turn.
+
+# %%
+rng = np.random.default_rng(2)
+factors = np.zeros((200, 2))
+for t in range(1, 200):
+    factors[t] = factors[t - 1] * [0.9, 0.5] + rng.normal(size=2)
+panel = factors @ rng.normal(size=(2, 8)) + 0.7 * rng.normal(size=(200, 8))
+panel[:80, 0], panel[np.arange(200) % 3 > 0, 1] = np.nan, np.nan
+model = lt.dynamic_factors(series=8, factors=2)
+found = lt.fit_dynamic_factors(model, panel, learner=lt.EM(n_init=1))
+print(found.status, np.linalg.eigvals(found.model.prior.transition).round(2))
+smooth = lt.infer(found.model, panel).mean
+left = factors - smooth @ np.linalg.lstsq(smooth, factors)[0]
+print("explained", (1 - left.var(axis=0) / factors.var(axis=0)).round(3))

@@ -36,8 +36,8 @@ def test_snippets_of_the_readme_run_as_printed(number, tmp_path):
     assert "pass" in run.stdout or "log-likelihood" in run.stdout.lower()
 
 
-# The pages of the documentation run them too.
-@pytest.mark.slow
+# The pages of the documentation run them too, and `.ci/run` builds these.
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_run(path, monkeypatch, capsys):
     monkeypatch.setenv("MPLBACKEND", "agg")

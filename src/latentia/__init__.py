@@ -8,10 +8,14 @@ if TYPE_CHECKING:
     # For type checkers and editors; at run time the same names come from `_WHERE`, on first use.
     from . import data as data
     from . import datasets as datasets
+    from . import densities as densities
     from . import io as io
     from . import networks as networks
     from . import plots as plots
+    from . import supports as supports
     from . import testing as testing
+    from .calibration import Calibration as Calibration
+    from .calibration import calibrate as calibrate
     from .compilation import enable_compilation_cache as enable_compilation_cache
     from .distributions import Bernoulli as Bernoulli
     from .distributions import Categorical as Categorical
@@ -26,6 +30,11 @@ if TYPE_CHECKING:
     from .distributions import Product as Product
     from .distributions import SphericalGaussian as SphericalGaussian
     from .distributions import StudentT as StudentT
+    from .dynamic_factors import dynamic_factors as dynamic_factors
+    from .dynamic_factors import fit_dynamic_factors as fit_dynamic_factors
+    from .estimators.bayesian_gaussian_mixture import (
+        BayesianGaussianMixture as BayesianGaussianMixture,
+    )
     from .estimators.categorical_hmm import CategoricalHMM as CategoricalHMM
     from .estimators.factor_analysis import FactorAnalysis as FactorAnalysis
     from .estimators.files import load as load
@@ -56,15 +65,24 @@ if TYPE_CHECKING:
     from .evaluation import evaluate as evaluate
     from .forecasting import Forecast as Forecast
     from .forecasting import forecast as forecast
+    from .inference import NUTS as NUTS
     from .inference import Amortized as Amortized
+    from .inference import AtMode as AtMode
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
     from .inference import Exact as Exact
+    from .inference import FullRank as FullRank
+    from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
+    from .inference import MeanField as MeanField
+    from .inference import MomentMatching as MomentMatching
     from .inference import Quadrature as Quadrature
+    from .inference import UntrustedPosterior as UntrustedPosterior
     from .inference import choose as choose
     from .latents import Branching as Branching
+    from .latents import Continuous as Continuous
     from .latents import Discrete as Discrete
+    from .latents import DrivenGaussianChain as DrivenGaussianChain
     from .latents import DrivenMarkovChain as DrivenMarkovChain
     from .latents import FlowLatent as FlowLatent
     from .latents import GaussianChain as GaussianChain
@@ -86,11 +104,13 @@ if TYPE_CHECKING:
     from .likelihoods import CategoricalOutput as CategoricalOutput
     from .likelihoods import ContinuousBernoulliOutput as ContinuousBernoulliOutput
     from .likelihoods import CountResponse as CountResponse
+    from .likelihoods import Custom as Custom
     from .likelihoods import GaussianOutput as GaussianOutput
     from .likelihoods import GeneralizedLinear as GeneralizedLinear
     from .likelihoods import GradedResponse as GradedResponse
     from .likelihoods import GuessedResponse as GuessedResponse
     from .likelihoods import LinearGaussian as LinearGaussian
+    from .likelihoods import LinearGaussianRegression as LinearGaussianRegression
     from .likelihoods import LogisticOutput as LogisticOutput
     from .likelihoods import NegativeBinomialOutput as NegativeBinomialOutput
     from .likelihoods import Neural as Neural
@@ -135,17 +155,21 @@ _WHERE = {
     "Mixture": "latentia.distributions",
     "GaussianRegression": "latentia.distributions",
     "Discrete": "latentia.latents",
+    "DrivenGaussianChain": "latentia.latents",
     "DrivenMarkovChain": "latentia.latents",
     "GaussianLatent": "latentia.latents",
+    "Continuous": "latentia.latents",
     "Branching": "latentia.latents",
     "GaussianChain": "latentia.latents",
     "MarkovChain": "latentia.latents",
     "SemiMarkovChain": "latentia.latents",
     "Topics": "latentia.latents",
     "StudentTLatent": "latentia.latents",
+    "Custom": "latentia.likelihoods",
     "Switch": "latentia.likelihoods",
     "Scaled": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
+    "LinearGaussianRegression": "latentia.likelihoods",
     "PerStep": "latentia.likelihoods",
     "GeneralizedLinear": "latentia.likelihoods",
     "BinaryResponse": "latentia.likelihoods",
@@ -176,13 +200,24 @@ _WHERE = {
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",
     "Laplace": "latentia.inference",
+    "Ladder": "latentia.inference",
+    "AtMode": "latentia.inference",
+    "FullRank": "latentia.inference",
+    "MeanField": "latentia.inference",
+    "NUTS": "latentia.inference",
+    "MomentMatching": "latentia.inference",
+    "UntrustedPosterior": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",
     "EM": "latentia.learning",
     "Gradient": "latentia.learning",
     "Fit": "latentia.learning",
+    "Calibration": "latentia.calibration",
+    "calibrate": "latentia.calibration",
     "Forecast": "latentia.forecasting",
     "forecast": "latentia.forecasting",
+    "dynamic_factors": "latentia.dynamic_factors",
+    "fit_dynamic_factors": "latentia.dynamic_factors",
     "structural": "latentia.structural_series",
     "fit_structural": "latentia.structural_series",
     "select": "latentia.selection",
@@ -190,6 +225,7 @@ _WHERE = {
     "save": "latentia.estimators.files",
     "load": "latentia.estimators.files",
     "GaussianMixture": "latentia.estimators.gaussian_mixture",
+    "BayesianGaussianMixture": "latentia.estimators.bayesian_gaussian_mixture",
     "FactorAnalysis": "latentia.estimators.factor_analysis",
     "ProbabilisticPCA": "latentia.estimators.probabilistic_pca",
     "StudentTMixture": "latentia.estimators.student_t_mixture",
@@ -207,7 +243,16 @@ _WHERE = {
     "VariationalAutoencoder": "latentia.estimators.variational_autoencoder",
     "enable_compilation_cache": "latentia.compilation",
 }
-_MODULES = ("data", "datasets", "io", "networks", "plots", "testing")
+_MODULES = (
+    "data",
+    "datasets",
+    "densities",
+    "io",
+    "networks",
+    "plots",
+    "supports",
+    "testing",
+)
 
 # Derived, so that a new public name is one line in `_WHERE` and one import above.
 __all__ = [*_WHERE, *_MODULES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -6,8 +6,10 @@ import numpy as np
 from scipy import stats
 
 from latentia.data.sequences import read_sequences
-from latentia.latents import GaussianChain
-from latentia.likelihoods import LinearGaussian, PerStep
+from latentia.data.table import read_table
+from latentia.distributions.given import inputs
+from latentia.latents import DrivenGaussianChain, GaussianChain
+from latentia.likelihoods import LinearGaussian, LinearGaussianRegression, PerStep
 from latentia.model import LatentVariableModel
 from latentia.verbs import infer
 
@@ -26,34 +28,47 @@ class Forecast(NamedTuple):
         return self.mean - reach, self.mean + reach
 
 
-def forecast(model: LatentVariableModel, x: Any, steps: int) -> Forecast:
+def forecast(model: LatentVariableModel, x: Any, steps: int, *, given: Any = None) -> Forecast:
     """Predict the steps after a sequence, noise of the observations included.
 
     Args:
-        model: a ``GaussianChain`` with ``PerStep(LinearGaussian(...))``, its parameters set.
+        model: a ``GaussianChain`` or ``DrivenGaussianChain`` with ``PerStep`` and a
+            ``LinearGaussian`` or ``LinearGaussianRegression``, its parameters set.
         x: one sequence ``[T, D]``; NaN is missing.
         steps: H, how many steps to predict.
+        given: covariates, for a model that uses some: ``[T + H, P]``, those of the sequence and
+            after them those of the steps to come.
 
     Raises:
-        ValueError: if ``steps`` is no whole number from 1 up, or the model is another one.
+        ValueError: if ``steps`` is no whole number from 1 up, the model is another one, or
+            covariates are lacking.
     """
     if not isinstance(steps, int | np.integer) or isinstance(steps, bool) or steps < 1:
         raise ValueError(f"steps should be a whole number of at least 1, but is {steps!r}.")
     values = _one_sequence(model, x)
     coming = np.full((int(steps), values.shape[1]), np.nan, values.dtype)
-    mean, variance = _seen_through(model, np.concatenate([values, coming]), len(values))
+    longer = np.concatenate([values, coming])
+    if inputs(model.likelihood):
+        given = _covariates(model, given, len(values), int(steps))
+    mean, variance = _seen_through(model, longer, given, len(values))
     noise = np.asarray(model.likelihood.emission.noise)  # pyright: ignore
     return Forecast(mean, variance + noise)
 
 
-def signal(model: LatentVariableModel, x: Any) -> Forecast:
-    """Of the steps of the sequence itself what is no noise: ``loadings z + bias``, smoothed."""
-    return Forecast(*_seen_through(model, _one_sequence(model, x), 0))
+def signal(model: LatentVariableModel, x: Any, *, given: Any = None) -> Forecast:
+    """Of the steps of the sequence itself what is no noise: the mean of x_t given z_t, smoothed.
+
+    Args are those of ``forecast``, but with covariates of the sequence alone.
+    """
+    return Forecast(*_seen_through(model, _one_sequence(model, x), given, 0))
 
 
 def _one_sequence(model: Any, x: Any) -> np.ndarray:
-    dynamic = isinstance(model.prior, GaussianChain) and isinstance(model.likelihood, PerStep)
-    if not dynamic or not isinstance(model.likelihood.emission, LinearGaussian):
+    dynamic = isinstance(model.prior, GaussianChain | DrivenGaussianChain)
+    linear = isinstance(model.likelihood, PerStep) and isinstance(
+        model.likelihood.emission, LinearGaussian | LinearGaussianRegression
+    )
+    if not dynamic or not linear:
         raise ValueError(
             "model should be a GaussianChain with PerStep(LinearGaussian(...)), but is "
             f"{model.prior.describe()}, {model.likelihood.describe()}."
@@ -66,10 +81,39 @@ def _one_sequence(model: Any, x: Any) -> np.ndarray:
     return read.values
 
 
-def _seen_through(model: Any, values: np.ndarray, first: int) -> tuple[np.ndarray, np.ndarray]:
+def _covariates(model: Any, given: Any, seen: int, steps: int) -> np.ndarray:
+    """Those of all steps, seen and to come."""
+    count = inputs(model.likelihood)
+    whole = f"({seen} + {steps}, {count})"
+    if given is None:
+        raise ValueError(
+            f"given should hold the {count} covariates that the model uses, but is None: pass an "
+            f"array of shape {whole}, the covariates of x and then those of the steps to come."
+        )
+    values = read_table(given, argument="given").values
+    if values.shape != (seen + steps, count):
+        raise ValueError(
+            f"given should have the shape {whole}, the covariates of x and then those of the steps "
+            f"to come, but has {values.shape}."
+        )
+    lacking = np.isnan(values[seen:]).any(axis=1)
+    if lacking.any():
+        raise ValueError(
+            "given should have no missing values in the steps to come, but row "
+            f"{seen + int(np.argmax(lacking))} has one: fill it in."
+        )
+    return values
+
+
+def _seen_through(
+    model: Any, values: np.ndarray, given: Any, first: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and variance ``[T, D]`` of the signal from step ``first`` on."""
-    posterior: Any = infer(model, values)
+    posterior: Any = infer(model, values, given=given)
     emission = model.likelihood.emission
     loadings = np.asarray(emission.loadings)
     mean = posterior.mean[first:] @ loadings.T + np.asarray(emission.bias)
+    if count := inputs(emission):
+        effects = np.asarray(given, mean.dtype)[first:, :count]
+        mean = mean + effects @ np.asarray(emission.coefficients).T
     return mean, np.einsum("di,tij,dj->td", loadings, posterior.covariance[first:], loadings)

@@ -8,8 +8,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from latentia.latents import AbstractConjugatePrior, AbstractPrior
-from latentia.likelihoods import AbstractConjugateLikelihood, AbstractLikelihood
+from latentia.latents import AbstractConjugatePrior, AbstractPrior, AbstractSmoothPrior
+from latentia.likelihoods import (
+    AbstractConjugateLikelihood,
+    AbstractLikelihood,
+    AbstractWholeLikelihood,
+)
 from latentia.potentials import AbstractSmoothPotential
 from latentia.typing import Datum, Key, Scalar
 from latentia.verdict import Exactness
@@ -27,6 +31,7 @@ class Route(StrEnum):
     GRID = "grid"  # by sums over a grid of z
     POINTS = "points"  # by sums over quasi-random points of z
     SURROGATE = "surrogate"  # by a Gaussian in place of the likelihood
+    LADDER = "ladder"  # by approximations that importance sampling corrects and judges
     AMORTIZED = "amortized"  # by an encoder network that has learned to
     NONE = "none"
 
@@ -62,6 +67,12 @@ class LatentVariableModel(eqx.Module):
         if self.inference is not None:
             self.inference.check(self.prior, self.likelihood)
         fits = self.route is not Route.NONE
+        if isinstance(self.likelihood, AbstractWholeLikelihood) and not fits:
+            raise ValueError(
+                "The prior of a likelihood of all the data should be a density of real numbers, "
+                f"but is a {type(self.prior).__name__}: write Continuous({{'mu': Normal(0, 5)}}), "
+                "for instance."
+            )
         if fits or not isinstance(self.prior, AbstractConjugatePrior):
             return
         raise ValueError(
@@ -80,10 +91,12 @@ class LatentVariableModel(eqx.Module):
         """The way of inference: read from the shapes of the parts, nothing is computed."""
         if self.inference is not None:
             return Route.AMORTIZED
-        if not isinstance(self.prior, AbstractConjugatePrior):
-            return Route.NONE
         if not isinstance(self.likelihood, AbstractConjugateLikelihood):
             return Route.NONE
+        conjugate = isinstance(self.prior, AbstractConjugatePrior)
+        if not conjugate or isinstance(self.likelihood, AbstractWholeLikelihood):
+            smooth = isinstance(self.prior, AbstractSmoothPrior)
+            return Route.LADDER if smooth else Route.NONE
         leaves, structure = jax.tree.flatten((self.prior, self.likelihood))
         shapes = tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
         return _route(structure, shapes)
@@ -101,18 +114,18 @@ class LatentVariableModel(eqx.Module):
     def __repr__(self) -> str:
         if self.inference is not None:
             return _told(_deep_lines(self))
-        if not isinstance(self.prior, AbstractConjugatePrior):
-            return eqx.tree_pformat(self)
         route = self.route
+        if not isinstance(self.prior, AbstractConjugatePrior) and route is not Route.LADDER:
+            return eqx.tree_pformat(self)
         how = Exactness.LOWER_BOUND if route is Route.BOUND else Exactness.EXACT
-        way = _WAYS.get(route, f"{self.prior.algorithm} ({how})")
+        way = _WAYS.get(route) or f"{self.prior.algorithm} ({how})"  # pyright: ignore
         lines = [
-            ("p(z)", self.prior.describe()),
+            ("p(z)", self.prior.describe()),  # pyright: ignore
             ("p(x|z)", self.likelihood.describe()),  # pyright: ignore
             ("sample", "z from the prior, then x given z"),
             ("infer", way),
             ("map_estimate", "Newton's method" if route in _WAYS else f"{way}, then its mode"),
-            ("score", f"{way}, summed or integrated over z"),
+            ("score", _SCORES.get(route, f"{way}, summed or integrated over z")),
             ("fit", _FITS.get(route, "EM to maximum likelihood")),
         ]
         return _told(lines)
@@ -140,8 +153,11 @@ _WAYS = {
     Route.GRID: "quadrature on a grid of z, refined to a stated error (approximation)",
     Route.POINTS: "quadrature over quasi-random points of z, with a stated error (approximation)",
     Route.SURROGATE: "Laplace's method, a Gaussian at the mode (approximation)",
+    Route.LADDER: "approximations corrected by importance sampling, until one passes (estimate)",
 }
+_SCORES = {Route.LADDER: "by the same draws"}
 _FITS = {
+    Route.LADDER: "not yet: infer what is unknown as part of z",
     Route.BOUND: "EM to the highest lower bound of the likelihood",
     Route.SURROGATE: "EM to maximum likelihood, z summed over quasi-random points (approximation)",
 }

@@ -116,6 +116,24 @@ def solve_positive(matrix: jax.Array, right: jax.Array) -> jax.Array:
     return jnp.swapaxes(whitener, -1, -2) @ (whitener @ right)
 
 
+def damped(matrix: jax.Array, which: jax.Array) -> jax.Array:
+    """Positive semidefinite matrices that can be solved though some columns repeat each other.
+
+    They get a little more on the diagonal, relative to it: far too little to be seen in the
+    solution where that is unique.
+
+    Args:
+        matrix: ``[..., Q, Q]``.
+        which: ``[Q]``, the columns that may repeat each other, or be zero. A matrix that is
+            zero throughout stays so.
+    """
+    diagonal = jnp.diagonal(matrix, axis1=-2, axis2=-1)
+    tiny = jnp.finfo(matrix.dtype).eps ** 0.6
+    which = which & jnp.any(diagonal > 0, axis=-1, keepdims=True)
+    more = jnp.where(which, jnp.where(diagonal > 0, tiny * diagonal, 1.0), 0.0)
+    return matrix + more[..., None, :] * jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
+
+
 def square_root(covariance: jax.Array) -> jax.Array:
     """A matrix R with ``R @ R.T = covariance``; the covariance may be singular."""
     values, vectors = jnp.linalg.eigh(covariance)

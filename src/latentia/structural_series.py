@@ -4,15 +4,17 @@ Harvey (1989), "Forecasting, Structural Time Series Models and the Kalman Filter
 diffuse, as in Durbin and Koopman (2012).
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy.linalg import block_diag
 
-from latentia.data.sequences import read_sequences
+from latentia.data.covariates import joined
+from latentia.data.sequences import Sequences, read_sequences
 from latentia.latents import GaussianChain
 from latentia.learning import Fit, Gradient
-from latentia.likelihoods import LinearGaussian, PerStep
+from latentia.likelihoods import LinearGaussian, LinearGaussianRegression, PerStep
 from latentia.model import LatentVariableModel
 from latentia.verbs import fit
 
@@ -27,9 +29,11 @@ def structural(
     seasonal: str = "dummy",
     variances: Any = None,
     noise: float = 1.0,
+    regressors: int = 0,
+    coefficients: Any = None,
     length: int = 100,
 ) -> LatentVariableModel:
-    """A series as a level, perhaps a slope and a season, and noise.
+    """A series as a level, perhaps a slope, a season and effects of covariates, and noise.
 
     The level is a random walk; with ``trend`` it moves by a slope that is a random walk itself. A
     "dummy" season sums to noise over ``period`` steps; a "trigonometric" one is a sum of waves
@@ -42,11 +46,14 @@ def structural(
         variances: of the noise of level, slope (if there is one) and season (likewise); ones by
             default.
         noise: the variance of the noise of the observations.
+        regressors: P, how many covariates have an effect, which ``given=`` takes; an intervention
+            is one that is 0 before and 1 from some step on.
+        coefficients: ``[P]``, the effects, where they are known; a fit begins there.
         length: how many steps ``sample`` draws.
 
     Returns:
         A model with a diffuse start, whose ``prior.variances`` and ``likelihood.emission.noise``
-        ``fit_structural`` estimates.
+        (and ``coefficients``) ``fit_structural`` estimates.
     """
     if seasonal not in ("dummy", "trigonometric"):
         raise ValueError(f"seasonal should be 'dummy' or 'trigonometric', but is {seasonal!r}.")
@@ -72,45 +79,132 @@ def structural(
         learned=("noise",), length=length,
     )  # fmt: skip
     loadings = np.concatenate(rows)[None]
-    return LatentVariableModel(
-        chain, PerStep(LinearGaussian(loadings, np.zeros(1), np.array([float(noise)])))
-    )
+    effects = _effects(regressors, coefficients)
+    return _model(chain, loadings, effects, np.zeros(1), np.array([float(noise)]))
 
 
-def fit_structural(model: LatentVariableModel, x: Any, *, learner: Any = None) -> Fit:
-    """Estimate the variances of a structural model by maximum likelihood.
+def _effects(regressors: int, coefficients: Any) -> np.ndarray:
+    """``[1, P]``."""
+    if coefficients is not None:
+        found = np.asarray(coefficients, float)
+        if found.ndim != 1 or regressors not in (0, found.size):
+            raise ValueError(
+                f"coefficients should hold a number for each of the {regressors} regressors, but "
+                f"has shape {found.shape}: give as many, or leave one of the two out."
+            )
+        return found[None]
+    if not isinstance(regressors, int | np.integer) or isinstance(regressors, bool):
+        raise ValueError(f"regressors should be a whole number from 0 up, but is {regressors!r}.")
+    if regressors < 0:
+        raise ValueError(f"regressors should be a whole number from 0 up, but is {regressors}.")
+    return np.full((1, int(regressors)), np.nan)
+
+
+def _model(
+    chain: GaussianChain, loadings: Any, effects: Any, bias: Any, noise: Any
+) -> LatentVariableModel:
+    plain = LinearGaussian(loadings, bias, noise)
+    driven = effects.shape[1] > 0
+    emission = LinearGaussianRegression(loadings, effects, bias, noise) if driven else plain
+    return LatentVariableModel(chain, PerStep(emission))
+
+
+def fit_structural(
+    model: LatentVariableModel, x: Any, *, given: Any = None, learner: Any = None
+) -> Fit:
+    """Estimate the variances of a structural model, and its effects, by maximum likelihood.
 
     Args:
         model: from ``structural``. Its variances are where the search begins, as shares of the
             variance of the differences of the series.
         x: one series ``[T, 1]``, or a list of them; NaN is missing.
+        given: covariates, ``[T, P]`` or a list of them, for a model with ``regressors``.
         learner: by default ``Gradient``; EM reaches the same maximum, in more steps.
     """
+    count = model.likelihood.dim - 1  # pyright: ignore
     read = read_sequences(x, argument="x")
-    states, steps = model.prior.dim, int((~np.isnan(read.values)).all(axis=1).sum())  # pyright: ignore
-    if steps <= states:
+    if read.values.shape[1] != 1:
         raise ValueError(
-            f"x should have more than {states} observed steps, one for each unknown of the start, "
-            f"but has {steps}: leave out the season, or pass a longer series."
+            f"x should be a series of one column, but has {read.values.shape[1]}: fit one after "
+            "another, or see dynamic_factors."
         )
-    begun = _scaled(model, read.values)
+    if count == 0 and given is not None:
+        raise ValueError(
+            "given should be None, since the model has no regressors: write "
+            "structural(regressors=P)."
+        )
+    if count:
+        given = list(given) if isinstance(x, list | tuple) and given is not None else given
+        rows = joined(x, given, count, "x")
+        read = read_sequences(rows, argument="x")
+    _need_steps(model, read)
+    # In units of their own, as the series is: the gradient treats all numbers alike.
+    scale = np.nanstd(read.values[:, 1:], axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    units = read._replace(values=read.values / np.append(1.0, scale))
+    begun = _scaled(model, units, scale)
     learner = Gradient(start="given", n_init=1) if learner is None else learner
-    return fit(begun, read, fixed=FIXED, learner=learner)
+    plain, inputs = units._replace(values=units.values[:, :1]), units.values[:, 1:]
+    found = fit(begun, plain, given=inputs if count else None, fixed=FIXED, learner=learner)
+    # Of the loadings nothing is free: the variances of the parts, that of the noise, the effects.
+    chain: Any = begun.prior
+    found = replace(found, degrees_of_freedom=len(chain.variances) + 1 + count)
+    if not count:
+        return found
+    part: Any = found.model.likelihood.emission  # pyright: ignore
+    chain = found.model.prior
+    effects = part.coefficients / scale
+    return replace(found, model=_model(chain, part.loadings, effects, part.bias, part.noise))
 
 
-def _scaled(model: Any, values: np.ndarray) -> LatentVariableModel:
+def _need_steps(model: Any, read: Sequences) -> None:
+    """Raise a ValueError if there is too little to tell the unknowns of the model apart."""
+    values = read.values
+    states, seen = model.prior.dim, ~np.isnan(values[:, 0])
+    count = values.shape[1] - 1
+    if seen.sum() <= states + count:
+        raise ValueError(
+            f"x should have more than {states + count} observed steps, one for each unknown of the "
+            f"start and each regressor, but has {seen.sum()}: leave out the season or regressors, "
+            "or pass a longer series."
+        )
+    if count == 0:
+        return
+    # What the start does to every step: a regressor that is a sum of these has no effect to find.
+    row, starts = model.likelihood.emission.loadings[0], []
+    for _ in range(int(read.lengths.max())):
+        starts.append(np.asarray(row))
+        row = row @ model.prior.transition
+    blocks = [np.stack(starts[:length]) for length in read.lengths]
+    design: Any = np.column_stack([np.asarray(block_diag(*blocks)), values[:, 1:]])[seen]
+    size = np.linalg.norm(design, axis=0)
+    design = design / np.where(size > 0, size, 1.0)
+    if np.linalg.matrix_rank(design) < np.linalg.matrix_rank(design[:, :-count]) + count:
+        raise ValueError(
+            "given should hold covariates that differ from each other and from the level, slope "
+            "and season that the model has, but one is a combination of these (a constant, say): "
+            "leave it out."
+        )
+
+
+def _scaled(model: Any, read: Sequences, scale: np.ndarray) -> LatentVariableModel:
     """The model with its variances in the units of the data."""
-    changes = np.diff(values[~np.isnan(values)])
-    scale = float(np.mean(changes**2)) or 1.0
+    values = read.values[~np.isnan(read.values[:, 0])]
+    changes = np.diff(values, axis=0)
     chain, emission = model.prior, model.likelihood.emission
+    effects = np.zeros((1, len(scale)))
+    if len(scale):
+        effects = np.array(emission.coefficients) * scale
+        # Differences have no level, which would pass for an effect.
+        best = np.linalg.lstsq(changes[:, 1:], changes[:, 0])[0]
+        effects = np.where(np.isnan(effects), best, effects)
+    unit = float(np.mean((changes[:, :1] - changes[:, 1:] @ effects.T) ** 2)) or 1.0
     chain = GaussianChain(
-        transition=chain.transition, variances=0.1 * scale * np.asarray(chain.variances),
+        transition=chain.transition, variances=0.1 * unit * np.asarray(chain.variances),
         groups=chain.groups, diffuse=chain.diffuse, learned=chain.learned, length=chain.length,
     )  # fmt: skip
-    noise = 0.3 * scale * np.asarray(emission.noise)
-    return LatentVariableModel(
-        chain, PerStep(LinearGaussian(emission.loadings, emission.bias, noise))
-    )
+    noise = 0.3 * unit * np.asarray(emission.noise)
+    return _model(chain, emission.loadings, effects, emission.bias, noise)
 
 
 def _dummy(period: int) -> tuple[np.ndarray, np.ndarray, list[bool]]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,18 +11,18 @@ from latentia.data.covariates import joined
 from latentia.data.parquet import ParquetRows
 from latentia.data.table import read_labels, read_table, read_weights, require_observed
 from latentia.distributions.given import drivers, inputs
-from latentia.inference import choose
+from latentia.drawing import covariates, draw, draw_given, draw_x
+from latentia.inference import Ladder, choose
 from latentia.inference.amortized_answers import answer_amortized, is_deep, narrowed
 from latentia.inference.batches import for_rows, log_evidence, mode, whole
+from latentia.inference.climbing import answer_by_climbing, climbs
 from latentia.inference.sequences import answer_sequences, is_sequential
-from latentia.latents import AbstractLabelledPrior, AbstractPosterior
-from latentia.latents.given import sample_latent
+from latentia.latents import AbstractLabelledPrior
 from latentia.learning import EM, Fit, Gradient, StochasticGradient
 from latentia.learning.deep_fitting import fit_deep
 from latentia.learning.fitting import fit_rows
 from latentia.learning.sequence_fitting import fit_any_sequences
 from latentia.likelihoods import AbstractLearnableLikelihood
-from latentia.likelihoods.given import sample_given
 from latentia.model import LatentVariableModel
 from latentia.precision import is_traced, on_host, precision_of
 from latentia.typing import Key
@@ -69,47 +68,20 @@ def sample(
         keys = key if n is None else jax.random.split(key, int(n))
         many = n is not None
         if (count := inputs(model.likelihood)) or given is not None:
-            return on_host(Draw(*_draw_given(model, keys, z, _covariates(given, count, n), many)))
-        drawn = _draw(model, keys, many) if z is None else _draw_x(model, keys, z, many)
+            return on_host(Draw(*draw_given(model, keys, z, covariates(given, count, n), many)))
+        drawn = draw(model, keys, many) if z is None else draw_x(model, keys, z, many)
         return on_host(Draw(*drawn))
 
 
-def _covariates(given: Any, count: int, n: int | None) -> np.ndarray:
-    if count == 0:
-        raise ValueError("given should be None: no part of this model uses covariates.")
-    values = np.asarray(np.nan if given is None else given)
-    values = values.astype(np.result_type(values, np.float32), copy=False)
-    if values.ndim == 0 or values.shape[-1] != count or np.isnan(values).any():
-        raise ValueError(
-            f"given should hold the {count} covariates that the model uses, but is {given!r}."
-        )
-    return values if n is None or values.ndim > 1 else np.tile(values, (n, 1))
-
-
-@partial(jax.jit, static_argnums=4)
-def _draw_given(model: Any, keys: Any, z: Any, given: Any, many: bool) -> Any:
-    def one(key: Any, inputs: Any) -> Any:
-        first, second = jax.random.split(key)
-        latent = sample_latent(model.prior, first, inputs) if z is None else z
-        return latent, sample_given(model.likelihood, second, latent, inputs)
-
-    return jax.vmap(one)(keys, given) if many else one(keys, given)
-
-
-@partial(jax.jit, static_argnums=2)
-def _draw(model: Any, keys: Any, many: bool) -> Any:
-    return jax.vmap(model.sample)(keys) if many else model.sample(keys)
-
-
-@partial(jax.jit, static_argnums=3)
-def _draw_x(model: Any, keys: Any, z: Any, many: bool) -> Any:
-    one = model.likelihood.sample
-    return z, (jax.vmap(lambda key: one(key, z))(keys) if many else one(keys, z))
-
-
 def infer(
-    model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any = None
-) -> AbstractPosterior:
+    model: LatentVariableModel,
+    x: Any,
+    *,
+    labels: Any = None,
+    given: Any = None,
+    inference: Ladder | None = None,
+    key: Key | int = 0,
+) -> Any:
     """The posterior p(z|x), by the algorithm that ``print(model)`` names.
 
     Args:
@@ -120,6 +92,8 @@ def infer(
         labels: known states, ``[N]`` (or one for one datum); -1 is unknown. For a sequence there is
             one for each step.
         given: covariates of x, for a model that uses some: as many rows as x has.
+        inference: for a model of continuous z in place of its own algorithm: a ``Ladder``.
+        key: decides the draws of a ``Ladder``; the same key gives the same numbers.
 
     Returns:
         A posterior with ``moments``, ``mode()``, ``log_evidence``, ``exactness`` and ``method``.
@@ -127,25 +101,49 @@ def infer(
         batches, in order, with a posterior for each: no more than one batch is in memory. For a
         list of sequences a list of posteriors.
     """
+    if climbs(model, inference):
+        require_set(model)
+        return answer_by_climbing(model, x, whole, labels, given, inference, key)
     return _answer(model, _with(model, x, given, "x"), whole, labels)
 
 
 def map_estimate(
-    model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any = None
+    model: LatentVariableModel,
+    x: Any,
+    *,
+    labels: Any = None,
+    given: Any = None,
+    inference: Ladder | None = None,
+    key: Key | int = 0,
 ) -> Any:
     """The most probable z given x, which is also the mode of the joint density.
 
-    Args and shapes are those of ``infer``.
+    Of constrained numbers it is the mode of their own density, not of the unconstrained numbers
+    behind them. Args and shapes are those of ``infer``.
     """
+    if climbs(model, inference):
+        require_set(model)
+        return answer_by_climbing(model, x, mode, labels, given, inference, key)
     return _answer(model, _with(model, x, given, "x"), mode, labels)
 
 
-def score(model: LatentVariableModel, x: Any, *, labels: Any = None, given: Any = None) -> Any:
+def score(
+    model: LatentVariableModel,
+    x: Any,
+    *,
+    labels: Any = None,
+    given: Any = None,
+    inference: Ladder | None = None,
+    key: Key | int = 0,
+) -> Any:
     """The log evidence log p(x): of one datum a number, of a table an array ``[N]``.
 
     With ``labels`` it is log p(x, label). A row without any observed entry has 0. Args are those of
     ``infer``; of a stream it is an iterator over the arrays of its batches.
     """
+    if climbs(model, inference):
+        require_set(model)
+        return answer_by_climbing(model, x, log_evidence, labels, given, inference, key)
     return _answer(model, _with(model, x, given, "x"), log_evidence, labels)
 
 
@@ -165,7 +163,7 @@ def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
         return answer_amortized(model, x, ask) if is_deep(model) else _traced(model, x, ask)
     require_set(model)
     if is_deep(model):
-        return answer_amortized(model, x, ask)
+        return answer_amortized(model, x, ask, labels)
     if isinstance(x, ParquetRows):
         return _stream_answers(model, x, ask, labels)
     if is_sequential(model):
@@ -229,18 +227,24 @@ def fit(
         key: a whole number that decides every random choice.
 
     Returns:
-        A ``Fit``: the model, how the fit ended, and how far to trust it.
+        A ``Fit``: the model, how the fit ended, and how far to trust it. Of a model with an encoder
+        it is a ``BoundFit``.
 
     Raises:
         ValueError: if an argument does not fit; the message names it.
         FitInterrupted: at Ctrl-C; its ``fit`` holds the last completed iteration.
     """
     if is_deep(model):
-        return fit_deep(model, data, learner, weights, {"labels": labels, "given": given,
-                        "fixed": fixed, "tied": tied}, int(key))  # fmt: skip
+        unused = {"labels": labels, "given": given, "fixed": fixed, "tied": tied}
+        return fit_deep(model, data, learner, weights, unused, int(key))
     if not isinstance(model.likelihood, AbstractLearnableLikelihood):
         raise TypeError(
             f"model should have a likelihood that EM can learn, but has {model.likelihood!r}."
+        )
+    if isinstance(learner, StochasticGradient):
+        raise TypeError(
+            "learner should be EM() or Gradient() for this model, since it has no encoder, but is "
+            "StochasticGradient()."
         )
     if fixed is not None or tied is not None:
         learner = replace(learner, fixed=fixed or (), tied=tuple(tied or ()))

@@ -214,7 +214,7 @@ EXCEPTIONS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_scikit_learns_checks():
     found = check_estimator(
         OfScikitLearn(), expected_failed_checks=EXCEPTIONS, on_fail=None, on_skip=None

@@ -47,6 +47,7 @@ def test_sampling_and_decoding(hmm):
     assert best.get_stationary_distribution().sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_several_sequences_saved_and_loaded(hmm):
     first, _ = four_blobs(hmm).sample(60, random_state=2)
     second, _ = four_blobs(hmm).sample(40, random_state=3)

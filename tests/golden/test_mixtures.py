@@ -58,6 +58,12 @@ def test_mclust_grid_some(row):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("row", list(cells(quick=False))[::5])
+def test_mclust_grid_a_fifth(row):
+    reach(row)
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("row", list(cells(quick=False)))
 def test_mclust_grid(row):
     reach(row)

@@ -169,7 +169,7 @@ def test_laplace_has_the_mode_and_nearly_the_evidence():
         assert float(Laplace().infer(model, x[2]).log_evidence) == pytest.approx(0, abs=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_four_dimensions_against_a_large_sample_of_z():
     rng = np.random.default_rng(0)
     loadings, bias = rng.normal(size=(12, 4)), rng.normal(size=12)
@@ -193,7 +193,7 @@ def test_four_dimensions_against_a_large_sample_of_z():
     np.testing.assert_allclose(slope, 0, atol=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_fit_in_four_dimensions_is_close_to_that_of_four_models_in_one():
     pattern = np.arange(16)[:, None] % 4 == np.arange(4)
     rng = np.random.default_rng(0)

@@ -55,6 +55,18 @@ def test_core_models_come_back_bit_for_bit(model, tmp_path):
     assert path.read_bytes() == first
 
 
+def test_state_space_models_come_back_with_what_covariates_do(tmp_path):
+    driven = latentia.DrivenGaussianChain(latentia.GaussianChain(2), covariates=3, learned=())
+    emission = latentia.LinearGaussianRegression(np.eye(2), [[1.0], [2.0]], [0.0, 1.0], [0.1, 0.2])
+    for model in (
+        latentia.LatentVariableModel(driven, latentia.PerStep(emission, drivers=3)),
+        latentia.structural(period=4, regressors=2),
+        latentia.dynamic_factors(5, 2, lags=2),
+    ):
+        io.save(model, tmp_path / "model.safetensors")
+        equal(io.load(tmp_path / "model.safetensors"), model)
+
+
 def test_version_1_is_read_for_ever():
     loaded = io.load(HERE / "model_1.safetensors")
     equal(loaded, models()[1])

@@ -85,7 +85,7 @@ def test_forecast_is_the_predictive_distribution():
         lt.forecast(model, FLOW, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_season_sums_to_zero_over_a_period():
     """Without noise of its own a season of either kind repeats, and has no sum."""
     t = np.arange(24)

@@ -21,8 +21,10 @@ def cases():
     for name in MODELS:
         for precision in (np.float64, np.float32):
             for law in FITTING_LAWS:
-                quick = name in QUICK[law.__name__] and precision is np.float64
-                marks = tier(name, precision, quick)
+                wide = precision is np.float64
+                marks = tier(name, precision, name in QUICK[law.__name__] and wide)
+                if marks and not (wide and law is FITTING_LAWS[0]):
+                    marks = pytest.mark.exhaustive
                 label = f"{law.__name__}-{name}-{np.dtype(precision)}"
                 yield pytest.param(law, name, precision, id=label, marks=marks)
 

@@ -21,6 +21,7 @@ def test_grids_have_a_place_for_every_picture():
     np.testing.assert_allclose(display.array[:4, :5, 0], pictures[0])
 
 
+@pytest.mark.slow
 def test_draws_reconstructions_and_walks_of_a_model():
     assert plots.plot_draws(model(), n=6, columns=3).pictures.shape == (2, 3, 4, 5, 3)
     data = lt.sample(model(), 0, 3).x

@@ -155,18 +155,19 @@ def feature_count(dim: int) -> int:
 
 def features(gap: jax.Array) -> jax.Array:
     """The features of ``gap [D]``."""
-    rows, columns = _pairs(gap.size)
+    rows, columns = pairs(gap.size)
     return jnp.concatenate([gap[rows] * gap[columns], gap, jnp.ones(1, gap.dtype)])
 
 
-def _pairs(dim: int) -> tuple[np.ndarray, np.ndarray]:
+def pairs(dim: int) -> tuple[np.ndarray, np.ndarray]:
+    """The rows and columns of the upper triangle of ``[D, D]``."""
     return np.triu_indices(dim)
 
 
 def natural(gap: jax.Array, factors: Factors) -> jax.Array:
     """The natural parameters of a Gaussian whose mean is ``gap [D]`` from the centre."""
     precision = factors.whitener.T @ factors.whitener
-    rows, columns = _pairs(gap.size)
+    rows, columns = pairs(gap.size)
     # Each pair stands for itself and its mirror image.
     quadratic = -precision[rows, columns] * np.where(rows == columns, 0.5, 1.0)
     return jnp.concatenate([quadratic, precision @ gap, log_density(-gap, factors)[None]])
@@ -175,7 +176,7 @@ def natural(gap: jax.Array, factors: Factors) -> jax.Array:
 def from_natural(parameters: jax.Array, dim: int) -> tuple[jax.Array, jax.Array]:
     """The mean's distance from the centre, and the covariance."""
     count = dim * (dim + 1) // 2
-    rows, columns = _pairs(dim)
+    rows, columns = pairs(dim)
     half = jnp.zeros((dim, dim), parameters.dtype).at[rows, columns].set(-parameters[:count])
     whitener, _ = factor_inverse(half + half.T)
     covariance = whitener.T @ whitener
@@ -185,14 +186,14 @@ def from_natural(parameters: jax.Array, dim: int) -> tuple[jax.Array, jax.Array]
 def totals_of(totals: jax.Array, gap: jax.Array) -> GaussianTotals:
     """Moments about a mean that is ``gap`` from the centre, from totals of the features."""
     dim = gap.size
-    pairs = dim * (dim + 1) // 2
-    rows, columns = _pairs(dim)
-    upper = jnp.zeros((dim, dim), totals.dtype).at[rows, columns].set(totals[:pairs])
+    count = dim * (dim + 1) // 2
+    rows, columns = pairs(dim)
+    upper = jnp.zeros((dim, dim), totals.dtype).at[rows, columns].set(totals[:count])
     raw = upper + upper.T - jnp.diag(jnp.diagonal(upper))
-    first, count = totals[pairs : pairs + dim], totals[-1]
+    first, mass = totals[count : count + dim], totals[-1]
     moved = jnp.outer(first, gap)
-    second = raw - moved - moved.T + count * jnp.outer(gap, gap)
-    return GaussianTotals(count, first - count * gap, second)
+    second = raw - moved - moved.T + mass * jnp.outer(gap, gap)
+    return GaussianTotals(mass, first - mass * gap, second)
 
 
 def products_are_safe(radius: jax.Array, gap: jax.Array, whitener: jax.Array) -> jax.Array:

@@ -28,13 +28,19 @@ def summary_text(estimator: Any, report: Report, parameters: int) -> str:
         ]
         if fit.method != "exact":
             lines.append(f"  {fit.accuracy}")
+    lines += ["", *report_lines(report)]
+    return "\n".join(lines)
+
+
+def report_lines(report: Report) -> list[str]:
+    """The table of a report, line by line."""
+    lines = []
     cells = [list(report.heading), *([_cell(value) for value in row] for row in report.rows)]
     widths = [max(len(row[j]) for row in cells) for j in range(len(report.heading))]
-    lines.append("")
     for row in cells:
         padded = [f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)]
         lines.append(("  " + "  ".join(padded)).rstrip())
-    return "\n".join(lines)
+    return lines
 
 
 def _starts(fit: Any) -> str:

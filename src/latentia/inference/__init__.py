@@ -9,5 +9,13 @@ from .coordinate_ascent import CoordinateAscent as CoordinateAscent
 from .exact import Exact as Exact
 from .interface import AbstractInference as AbstractInference
 from .interface import AbstractRefinable as AbstractRefinable
+from .ladder import Ladder as Ladder
+from .ladder import UntrustedPosterior as UntrustedPosterior
 from .laplace import Laplace as Laplace
 from .quadrature import Quadrature as Quadrature
+from .rungs import NUTS as NUTS
+from .rungs import AtMode as AtMode
+from .rungs import FullRank as FullRank
+from .rungs import MeanField as MeanField
+from .rungs import MomentMatching as MomentMatching
+from .weighted_posterior import WeightedPosterior as WeightedPosterior

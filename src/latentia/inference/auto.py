@@ -11,6 +11,7 @@ from latentia.verdict import Exactness
 from .coordinate_ascent import CoordinateAscent
 from .exact import Exact
 from .interface import AbstractInference
+from .ladder import Ladder
 from .laplace import Laplace
 from .quadrature import Quadrature
 
@@ -20,7 +21,7 @@ def choose(model: LatentVariableModel) -> AbstractInference:
 
     ``Exact`` if the prior is conjugate to the likelihood, and ``CoordinateAscent`` if it climbs a
     bound; otherwise, for a smooth likelihood of a Gaussian vector, ``Quadrature`` in up to six
-    dimensions and ``Laplace`` beyond.
+    dimensions and ``Laplace`` beyond; and the ``Ladder`` for what the user wrote.
 
     Raises:
         ValueError: if no method of this version can take the model.
@@ -40,6 +41,8 @@ def choose(model: LatentVariableModel) -> AbstractInference:
         return CoordinateAscent()
     if route is Route.SURROGATE:
         return Laplace()
+    if route is Route.LADDER:
+        return Ladder()
     return Quadrature.of(model.prior.dim)  # pyright: ignore[reportAttributeAccessIssue]
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from latentia.latents import AbstractPosterior
+from latentia.latents.expected import expected
 from latentia.model import LatentVariableModel
 from latentia.typing import Datum, Key, Moments, Scalar
 from latentia.verdict import Exactness
@@ -27,8 +28,7 @@ class Exact(AbstractInference):
         return prior.condition(potential)
 
     def expect(self, prior: Any, potential: Any) -> tuple[Moments, Scalar]:
-        posterior = prior.condition(potential)
-        return posterior.moments, posterior.log_evidence
+        return expected(prior, potential)
 
     def describe(self, model: LatentVariableModel) -> str:
         parts: Any = model

@@ -12,7 +12,7 @@ _STEPS = 300
 
 
 class _State(NamedTuple):
-    count: jax.Array
+    steps: jax.Array
     at: jax.Array
     value: jax.Array
     slope: jax.Array
@@ -38,7 +38,7 @@ def uphill(value: Callable[[jax.Array], Scalar], start: jax.Array, scale: jax.Ar
         # How much a full step could still bring, against what rounding leaves of the value.
         gain = state.slope @ state.inverse @ state.slope
         enough = gain > 4 * eps * (1 + jnp.abs(state.value))
-        return (state.count < _STEPS) & enough & (state.share > 1e-6)
+        return (state.steps < _STEPS) & enough & (state.share > 1e-6)
 
     def step(state: _State) -> _State:
         move = state.inverse @ state.slope
@@ -47,10 +47,10 @@ def uphill(value: Callable[[jax.Array], Scalar], start: jax.Array, scale: jax.Ar
         value, slope = both(there)
         climbed = jnp.isfinite(value) & (value > state.value)
         inverse = _updated(state.inverse, there - state.at, state.slope - slope)
-        taken = _State(state.count, there, value, slope, inverse, jnp.minimum(2 * state.share, 1.0))
+        taken = _State(state.steps, there, value, slope, inverse, jnp.minimum(2 * state.share, 1.0))
         stay = state._replace(share=state.share / 4)
         chosen: Any = jax.tree.map(lambda a, b: jnp.where(climbed, a, b), taken, stay)
-        return chosen._replace(count=state.count + 1)
+        return chosen._replace(steps=state.steps + 1)
 
     first = both(start)
     begin = _State(jnp.zeros((), jnp.int32), start, *first, jnp.diag(scale**2),

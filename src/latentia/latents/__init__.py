@@ -5,8 +5,10 @@ from .branching import BranchMoments as BranchMoments
 from .branching import BranchPosterior as BranchPosterior
 from .chain_posterior import ChainMoments as ChainMoments
 from .chain_posterior import GaussianChainPosterior as GaussianChainPosterior
+from .continuous import Continuous as Continuous
 from .discrete import Discrete as Discrete
 from .discrete import DiscretePosterior as DiscretePosterior
+from .driven_gaussian_chain import DrivenGaussianChain as DrivenGaussianChain
 from .driven_markov_chain import DrivenMarkovChain as DrivenMarkovChain
 from .driven_posterior import DrivenPosterior as DrivenPosterior
 from .flow import FlowLatent as FlowLatent
@@ -19,6 +21,7 @@ from .interface import AbstractLabelledPrior as AbstractLabelledPrior
 from .interface import AbstractPosterior as AbstractPosterior
 from .interface import AbstractPrior as AbstractPrior
 from .interface import AbstractSequencePosterior as AbstractSequencePosterior
+from .interface import AbstractSmoothPrior as AbstractSmoothPrior
 from .interface import AbstractVectorPrior as AbstractVectorPrior
 from .markov_chain import MarkovChain as MarkovChain
 from .markov_posterior import MarkovPosterior as MarkovPosterior

@@ -38,7 +38,7 @@ class GaussianChainPosterior(AbstractSequencePosterior):
         mean: ``[T, L]``, of each z_t given the whole sequence.
         covariance: ``[T, L, L]``, likewise; infinite where a diffuse start was never seen.
         moves: totals over the transitions, which learning needs.
-        chain: the prior.
+        chain: the prior (with its covariates, if any drive it).
         observed: the evidence that it was conditioned on.
     """
 
@@ -72,7 +72,8 @@ class GaussianChainPosterior(AbstractSequencePosterior):
     def cut(self, length: int) -> Self:
         observed = jax.tree.map(lambda leaf: leaf[:length], self.observed)
         mean, covariance = self.mean[:length], self.covariance[:length]
-        return type(self)(self.log_evidence, mean, covariance, self.moves, self.chain, observed)
+        chain = self.chain.until(length)
+        return type(self)(self.log_evidence, mean, covariance, self.moves, chain, observed)
 
     def mode(self) -> Float[Array, "T L"]:
         return self.mean

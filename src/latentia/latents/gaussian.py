@@ -15,7 +15,12 @@ from latentia.typing import Key, LatentMatrix, LatentVector, Scalar, Weights
 from latentia.verdict import Exactness
 
 from .frame import GaussianFrame
-from .interface import AbstractConjugatePrior, AbstractPosterior, AbstractVectorPrior
+from .interface import (
+    AbstractConjugatePrior,
+    AbstractPosterior,
+    AbstractSmoothPrior,
+    AbstractVectorPrior,
+)
 
 _ALGEBRA = "Gaussian algebra"
 
@@ -61,7 +66,7 @@ class GaussianPosterior(AbstractPosterior):
         return log_density(z - self.mean, self.root)
 
 
-class GaussianLatent(AbstractConjugatePrior, AbstractVectorPrior):
+class GaussianLatent(AbstractConjugatePrior, AbstractSmoothPrior, AbstractVectorPrior):
     """A Gaussian vector in L dimensions, standard normal unless said otherwise.
 
     It is not learned: a likelihood's loadings absorb any mean and covariance.
@@ -172,6 +177,28 @@ class GaussianLatent(AbstractConjugatePrior, AbstractVectorPrior):
 
     def degrees_of_freedom(self) -> int:
         return 0
+
+    @property
+    def free_dim(self) -> int:
+        return self.dim
+
+    @property
+    def free_names(self) -> tuple[str, ...]:
+        return tuple(f"z[{place}]" for place in range(self.dim))
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        return ()
+
+    @property
+    def proper(self) -> bool:
+        return True
+
+    def bind(self, free: jax.Array) -> tuple[LatentVector, Scalar]:
+        return free, jnp.zeros((), free.dtype)
+
+    def free(self, z: LatentVector) -> jax.Array:
+        return z
 
     def describe(self) -> str:
         plural = "s" if self.dim > 1 else ""

@@ -8,16 +8,17 @@ import jax.numpy as jnp
 
 from latentia import constraints
 from latentia.constraints import chosen, positive, real
-from latentia.numerics import LOG_2PI, solve_positive
 from latentia.potentials import AbstractPotential, GaussianPotential, StepPotentials
 from latentia.typing import Key, LatentMatrix, LatentVector, Scalar, Weights
 
+from .chain_moves import regressed, what_is_left
 from .chain_parameters import LEARNED, read_parameters
+from .chain_paths import drawn, log_density_of
 from .chain_posterior import KALMAN, ChainMoments, GaussianChainPosterior
 from .chain_totals import ChainTotals, expected_totals, log_expected, total
 from .interface import AbstractConjugatePrior
 from .kalman import Dynamics
-from .square_roots import lower_inverse, semidefinite_root, triangularized
+from .square_roots import semidefinite_root
 
 
 class GaussianChain(AbstractConjugatePrior):
@@ -145,26 +146,18 @@ class GaussianChain(AbstractConjugatePrior):
 
     def sample(self, key: Key) -> jax.Array:
         """``[length, L]``; a diffuse coordinate starts at its ``mean``."""
-        chain = self.dynamics
-        draws = jax.random.normal(key, (self.length, self.dim), chain.mean.dtype)
-
-        def step(z: jax.Array, draw: jax.Array) -> tuple[jax.Array, jax.Array]:
-            return chain.transition @ z + chain.drift + chain.noise @ draw, z
-
-        first = chain.mean + chain.root @ draws[0]
-        last, path = jax.lax.scan(step, first, draws[1:])
-        return jnp.concatenate([path, last[None]])
+        return drawn(self.dynamics, key, self.length)
 
     def log_prob(self, z: jax.Array) -> Scalar:
         """The density of a path; diffuse coordinates and those without noise have none of it."""
-        chain = self.dynamics
-        moves = z[1:] - z[:-1] @ chain.transition.T - chain.drift
-        return _log_density(z[0] - chain.mean, chain.root, self.diffuse) + jnp.sum(
-            jax.vmap(lambda gap: _log_density(gap, chain.noise, self._still))(moves)
-        )
+        return log_density_of(z, self.dynamics, self.diffuse, self.still)
+
+    def until(self, length: int) -> Self:
+        """The chain of the first steps: the same, since it moves in one way throughout."""
+        return self
 
     @property
-    def _still(self) -> tuple[bool, ...]:
+    def still(self) -> tuple[bool, ...]:
         """For each coordinate, whether it has no noise."""
         return tuple(group < 0 for group in self.groups or (0,) * self.dim)
 
@@ -186,9 +179,13 @@ class GaussianChain(AbstractConjugatePrior):
         return total(self.mean, moments, weight)
 
     def maximize(self, statistics: ChainTotals) -> Self:
-        return self._started(statistics)._moved(statistics)
+        moves = statistics.moves
+        free = ["transition" in self.learned] * self.dim + ["drift" in self.learned]
+        change = regressed(moves, free, self.still)
+        left = what_is_left(moves, change)
+        return self.started(statistics).moved(change[:, :-1], change[:, -1], left, moves.mass)
 
-    def _started(self, totals: ChainTotals) -> Self:
+    def started(self, totals: ChainTotals) -> Self:
         """With the start that is most likely."""
         some = totals.mass > 0
         count = jnp.where(some, totals.mass, 1.0)
@@ -201,35 +198,18 @@ class GaussianChain(AbstractConjugatePrior):
         square = jnp.where(some, square, self.covariance)
         return self._like(mean=jnp.asarray(mean), covariance=0.5 * (square + square.T))
 
-    def _moved(self, totals: ChainTotals) -> Self:
-        """With the moves that are most likely: a regression of what is left of z_{t+1} on z_t."""
-        moves = totals.moves
-        some = moves.mass > 0
-        change = jnp.where(some, self._regressed(moves), 0.0)
-        # What is left, with the change that was made and not only with the best one.
-        turned = change @ jnp.swapaxes(moves.cross, -1, -2)
-        square = moves.square - turned - turned.T + change @ moves.design @ change.T
-        square = square / jnp.where(some, moves.mass, 1.0)
-        fitted = self._like(
-            transition=self.transition + change[:, :-1], drift=self.drift + change[:, -1]
-        )
+    def moved(
+        self, transition: jax.Array, drift: jax.Array, left: jax.Array, mass: jax.Array
+    ) -> Self:
+        """With these changes of transition and drift, and the noise ``left [L, L]`` by them."""
+        some = mass > 0
+        fitted = self._like(transition=self.transition + transition, drift=self.drift + drift)
         if "noise" not in self.learned:
             return fitted
         if self.variances is None:
-            square = jnp.where(some, 0.5 * (square + square.T), self.noise_covariance)
-            return fitted._like(noise=square)
-        return fitted._like(variances=jnp.where(some, self._pooled(square), self.variances))
-
-    def _regressed(self, moves: Any) -> jax.Array:
-        """The change ``[L, L+1]`` of (transition, drift)."""
-        free = ["transition" in self.learned] * self.dim + ["drift" in self.learned]
-        if not any(free):
-            return jnp.zeros_like(moves.cross)
-        chosen = jnp.array(free, moves.cross.dtype)
-        eye = jnp.eye(self.dim + 1, dtype=chosen.dtype)
-        design = moves.design * chosen[:, None] * chosen[None] + eye * (1 - chosen)
-        design = jnp.where(moves.mass > 0, design, eye)
-        return solve_positive(design, (moves.cross * chosen).T).T
+            left = jnp.where(some, 0.5 * (left + left.T), self.noise_covariance)
+            return fitted._like(noise=left)
+        return fitted._like(variances=jnp.where(some, self._pooled(left), self.variances))
 
     def _pooled(self, square: jax.Array) -> jax.Array:
         """``[G]``: the mean of the squares in each group."""
@@ -244,7 +224,7 @@ class GaussianChain(AbstractConjugatePrior):
 
     def expected_log_prob(self, other: Self) -> Scalar:
         totals = expected_totals(self.dynamics, other.dynamics, jnp.ones((), self.mean.dtype))
-        return log_expected(self.dynamics, totals, self.diffuse, self._still)
+        return log_expected(self.dynamics, totals, self.diffuse, self.still)
 
     def begin(self, assignment: jax.Array, weight: Weights) -> Self:
         """Slow and quick coordinates, with the variance that loadings take for granted."""
@@ -286,14 +266,3 @@ class GaussianChain(AbstractConjugatePrior):
         return (
             f"GaussianChain: a sequence of Gaussian vectors in {self.dim} dimension{plural}{start}"
         )
-
-
-def _log_density(gap: jax.Array, root: jax.Array, none: tuple[bool, ...]) -> jax.Array:
-    """Of the coordinates of ``gap [L]`` that are not ``none``."""
-    keep = jnp.array([i for i, absent in enumerate(none) if not absent], int)
-    if keep.size == 0:
-        return jnp.zeros((), gap.dtype)
-    lower = triangularized(root[keep], keep.size)[:, : keep.size]
-    whitened = lower_inverse(lower) @ gap[keep]
-    log_det = jnp.sum(jnp.log(jnp.diagonal(lower)))
-    return -0.5 * whitened @ whitened - log_det - 0.5 * keep.size * LOG_2PI

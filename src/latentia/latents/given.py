@@ -7,6 +7,7 @@ import jax
 
 from latentia.typing import Key
 
+from .driven_gaussian_chain import DrivenGaussianChain
 from .driven_markov_chain import DrivenMarkovChain
 
 
@@ -16,6 +17,7 @@ def sample_latent(prior: Any, key: Key, given: jax.Array) -> Any:
     return prior.sample(key)
 
 
-@sample_latent.register
-def _(prior: DrivenMarkovChain, key: Key, given: jax.Array) -> Any:
+@sample_latent.register(DrivenMarkovChain)
+@sample_latent.register(DrivenGaussianChain)
+def _(prior: Any, key: Key, given: jax.Array) -> Any:
     return prior.sample_given(key, given[:, -prior.covariates :])

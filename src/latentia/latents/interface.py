@@ -105,6 +105,45 @@ class AbstractPosterior(eqx.Module):
         """The log posterior density or probability of one z."""
 
 
+class AbstractSmoothPrior(AbstractPrior):
+    """A prior known by its density alone, over a z that free real numbers determine.
+
+    With any likelihood that is smooth in z this is all that approximate inference needs.
+    """
+
+    @property
+    @abstractmethod
+    def free_dim(self) -> int:
+        """How many free real numbers determine z."""
+
+    @property
+    @abstractmethod
+    def free_names(self) -> tuple[str, ...]:
+        """A name for each free number, after the part of z that it belongs to."""
+
+    @property
+    @abstractmethod
+    def part_names(self) -> tuple[str, ...]:
+        """The names of the arrays in z, in the order in which they are told; none if z is one."""
+
+    @property
+    @abstractmethod
+    def proper(self) -> bool:
+        """Whether the density is known to integrate to one."""
+
+    @abstractmethod
+    def bind(self, free: jax.Array) -> tuple[Any, Scalar]:
+        """The z of some free numbers, and the log of the volume that they stretch to there."""
+
+    @abstractmethod
+    def free(self, z: Any) -> jax.Array:
+        """The free numbers of one z."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it is, in a few words."""
+
+
 class AbstractSequencePosterior(AbstractPosterior):
     """The posterior of a sequence z."""
 

@@ -30,7 +30,9 @@ class Dynamics(NamedTuple):
     """How z moves: ``z_1 = mean + root u + diffuse δ`` with δ flat, and
     ``z_{t+1} = transition z_t + drift + noise w``.
 
-    ``mean, drift [L]``; ``root, transition, noise [L, L]``; ``diffuse [L, d]``.
+    ``mean, drift [L]``; ``root, transition, noise [L, L]``; ``diffuse [L, d]``. Where covariates
+    drive the chain, ``drift [T, L]`` is that of the move from each step to the next (the last is of
+    no account), and ``inputs [T-1, P]`` are the covariates that it is made of.
     """
 
     mean: jax.Array
@@ -39,6 +41,7 @@ class Dynamics(NamedTuple):
     transition: jax.Array
     drift: jax.Array
     noise: jax.Array
+    inputs: jax.Array | None = None
 
 
 class Factors(NamedTuple):

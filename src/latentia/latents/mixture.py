@@ -51,7 +51,8 @@ class MixtureLatent(AbstractVectorPrior):
                         f"{name} of MixtureLatent should be a whole number of at least 1, but is "
                         f"{value!r}: write MixtureLatent(10, dim=8), for instance."
                     )
-            means = np.random.default_rng(key).normal(size=(components, dim))
+            size: Any = (components, dim)
+            means = np.random.default_rng(key).normal(size=size)
         means = _numbers(means)
         self.means = means
         self.weights = _numbers(np.full(len(means), 1 / len(means)) if weights is None else weights)

@@ -25,6 +25,7 @@ class Transitions(NamedTuple):
 
     ``mass ()``; ``square [L, L]`` of the noise ``z_{t+1} - transition z_t - drift``; ``cross
     [L, L+1]`` of the noise and ``(z_t, 1)``; ``design [L+1, L+1]`` of ``(z_t, 1)`` with itself.
+    With covariates it is ``(z_t, u_{t+1}, 1)``, of L + P + 1 numbers.
     Since the noise enters and not ``z_{t+1}``, no variance is the difference of large numbers.
     """
 
@@ -175,13 +176,16 @@ def finish(
     some = jnp.any(design != 0, axis=(1, 2)) | jnp.any(target != 0, axis=1) | (constant != 0)
     last = jnp.max(jnp.where(some, jnp.arange(some.size), -1))
     within = (jnp.arange(1, some.size) <= last).astype(mean.dtype)
-    return Smoothed(log_evidence, mean, wide.step, _totals(within, mean[:-1], noise, wide))
+    beside = [] if dynamics.inputs is None else [dynamics.inputs]
+    return Smoothed(log_evidence, mean, wide.step, _totals(within, mean[:-1], noise, wide, beside))
 
 
-def _totals(within: jax.Array, mean: jax.Array, noise: jax.Array, wide: Spread) -> Transitions:
+def _totals(
+    within: jax.Array, mean: jax.Array, noise: jax.Array, wide: Spread, beside: list[jax.Array]
+) -> Transitions:
     ones = jnp.ones((*mean.shape[:-1], 1), mean.dtype)
     # The noise, z and 1 side by side, so that one product has all squares.
-    joint = jnp.concatenate([noise, mean, ones], axis=-1)
+    joint = jnp.concatenate([noise, mean, *beside, ones], axis=-1)
     square = (joint * within[:, None]).T @ joint
     # A start of which nothing was seen has an infinite variance, and no say.
     finite = jnp.where(jnp.isfinite(wide.step[:-1]), wide.step[:-1], 0.0)
@@ -217,12 +221,14 @@ def _quick_batch(axis_size, in_batched, dynamics, design, target, constant):
     # Covariances do not depend on the data, only on what is missing: sequences that were observed
     # alike share them.
     of_dynamics, of_design, *of_data = in_batched
+    # Nor do they depend on where covariates drive the chain.
+    of_moves = of_dynamics._replace(drift=False, inputs=None)
     axes = jax.tree.map(lambda batched: 0 if batched else None, (of_dynamics, of_design, *of_data))
 
     def shared(dynamics, design, target, constant):
         one = design[0] if of_design else design
         found = settled_factors(dynamics, one)
-        own = jax.vmap(finish, (None, None, *axes[2:], None, None), axis_size=axis_size)
+        own = jax.vmap(finish, (axes[0], None, *axes[2:], None, None), axis_size=axis_size)
         return own(dynamics, one, target, constant, found, settled_noise(found))
 
     def separate(dynamics, design, target, constant):
@@ -231,7 +237,7 @@ def _quick_batch(axis_size, in_batched, dynamics, design, target, constant):
     arguments = (dynamics, design, target, constant)
     out = jax.tree.map(lambda _: True, jax.eval_shape(separate, *arguments))
     alike = not of_design or axis_size == 1
-    if alike and not any(jax.tree.leaves(of_dynamics)):
+    if alike and not any(jax.tree.leaves(of_moves)):
         return shared(*arguments), out
     return separate(*arguments), out
 

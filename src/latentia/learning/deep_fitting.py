@@ -4,7 +4,6 @@ from typing import Any
 
 from latentia.data.table import read_weights
 
-from .bound_fit import BoundFit
 from .em import EM
 from .stochastic_gradient import StochasticGradient, Watch
 
@@ -17,8 +16,11 @@ def fit_deep(
     others: dict[str, Any],
     seed: int,
     watch: Watch | None = None,
-) -> BoundFit:
+) -> Any:
     """Learn a model with an encoder by stochastic gradient; see ``latentia.fit``.
+
+    Returns:
+        A ``BoundFit``.
 
     Raises:
         ValueError: if an argument is given that such a model has no use for.

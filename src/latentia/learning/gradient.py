@@ -20,6 +20,7 @@ from latentia.data.parquet import ParquetRows
 from latentia.data.sequences import read_sequences, sequence_form, sequence_groups
 from latentia.data.table import read_table, read_weights
 from latentia.distributions import Limits
+from latentia.distributions.given import inputs
 from latentia.inference.sequences import is_sequential
 from latentia.model import LatentVariableModel
 from latentia.precision import on_host, precision_of
@@ -105,7 +106,8 @@ def _read(learner: Gradient, model: Any, data: Any, weights: Any) -> Reading:
     weight = np.ones(count) if weight is None else weight
     each = np.repeat(weight, lengths)
     centre, spread = column_summary(values, each)
-    seen = ~np.isnan(values)
+    described = values.shape[1] - inputs(model.likelihood)
+    seen = ~np.isnan(values[:, :described])
     some: Any = seen.any(axis=1)
     units, _ = units_from(model.likelihood, centre, spread, values[some][:256],
                           learner.em, values.dtype)  # fmt: skip
@@ -115,7 +117,7 @@ def _read(learner: Gradient, model: Any, data: Any, weights: Any) -> Reading:
         blocks: AnyBlocks = tuple(group.blocks for group in groups)
     else:
         blocks = into_blocks(values, weight, **scaled)
-    offset = float((each @ seen) @ np.log(units.scale))
+    offset = float((each @ seen) @ np.log(units.scale[:described]))
     return Reading(blocks, form, units, float(each[some].sum()), offset)
 
 

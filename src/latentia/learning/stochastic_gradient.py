@@ -89,7 +89,8 @@ class StochasticGradient(eqx.Module):
         weight = np.ones(len(rows)) if weights is None else weights
         training, held = self._split(model, rows, weight, seed)
         if self.start == "data":
-            model = started(model, *training, seed)
+            rows, weight = training
+            model = started(model, rows, weight, seed)
         with precision_of(model):
             return Training(self, model, training, held, seed).run(watch)
 

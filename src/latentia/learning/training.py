@@ -65,7 +65,7 @@ class Training:
         self.key = jax.random.key(seed)
         self.data = jnp.asarray(rows), jnp.asarray(weight, rows.dtype)
         self.held = _in_blocks(*held, redraw=learner.redraw) if len(held[0]) else None
-        self.digest = zlib.crc32(np.ascontiguousarray(rows).view(np.uint8).reshape(-1))
+        self.digest = zlib.crc32(np.ascontiguousarray(rows).tobytes())
         self.state: TrainingState = begin(model, self.schedule)
         self.best_free = [np.array(leaf) for leaf in self.state.free]
         self.best, self.epochs, self.pace = -1, [], 1

@@ -1,11 +1,15 @@
 """Likelihoods p(x|z): one link in each file, and the contract in ``interface``."""
 
+from .custom import Custom as Custom
+from .custom import CustomPotential as CustomPotential
 from .generalized_linear import GeneralizedLinear as GeneralizedLinear
 from .given import sample_given as sample_given
 from .interface import AbstractConjugateLikelihood as AbstractConjugateLikelihood
 from .interface import AbstractLearnableLikelihood as AbstractLearnableLikelihood
 from .interface import AbstractLikelihood as AbstractLikelihood
+from .interface import AbstractWholeLikelihood as AbstractWholeLikelihood
 from .linear_gaussian import LinearGaussian as LinearGaussian
+from .linear_gaussian_regression import LinearGaussianRegression as LinearGaussianRegression
 from .neural import Neural as Neural
 from .neural import NeuralPotential as NeuralPotential
 from .outputs import AbstractOutput as AbstractOutput

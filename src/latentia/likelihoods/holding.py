@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from latentia.distributions.holding import hold, without_equations
 
 from .linear_gaussian import LinearGaussian
+from .linear_gaussian_regression import LinearGaussianRegression
 from .per_step import PerStep
 from .scaled import Scaled
 from .switch import Switch
@@ -32,3 +33,9 @@ def _(part: Scaled, statistics: Any, held: Any) -> Any:
 def _(part: LinearGaussian, statistics: Any, held: Any) -> Any:
     fixed = jnp.concatenate([held.loadings, held.bias[..., None]], axis=-1)
     return without_equations(statistics, fixed)
+
+
+@hold.register
+def _(part: LinearGaussianRegression, statistics: Any, held: Any) -> Any:
+    parts = [held.loadings, held.coefficients, held.bias[..., None]]
+    return without_equations(statistics, jnp.concatenate(parts, axis=-1))

@@ -36,6 +36,22 @@ class AbstractConjugateLikelihood(AbstractLikelihood):
         """Log p(x|z) as a function of z; a missing x says nothing."""
 
 
+class AbstractWholeLikelihood(AbstractConjugateLikelihood):
+    """A likelihood of one x of any structure about one z: all the data, or one datum of many."""
+
+    # The shape of one datum, if each has a z of its own; None if one x is all the data.
+    datum_shape: eqx.AbstractVar[tuple[int, ...] | None]
+
+    @abstractmethod
+    def read(self, x: Any, argument: str = "x") -> Any:
+        """The data with arrays in place of lists and tables, or an error that names what is not
+        a number."""
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What it is, in a few words."""
+
+
 class Prepared(Protocol):
     """A likelihood as the E-step needs it."""
 

@@ -24,8 +24,9 @@ class PerStep(AbstractLearnableLikelihood):
     Args:
         emission: p(x_t|z_t), such as ``Switch(Poisson(dim=1), 3)`` for a hidden Markov model or a
             ``LinearGaussian`` for a linear dynamical system.
-        drivers: P, how many covariates drive the latent chain, such as a ``DrivenMarkovChain``:
-            the last P columns of ``given``, behind those that the emission uses itself.
+        drivers: P, how many covariates drive the latent chain, such as a ``DrivenMarkovChain`` or a
+            ``DrivenGaussianChain``: the last P columns of ``given``, behind those that the emission
+            uses itself.
     """
 
     emission: AbstractLearnableLikelihood
@@ -46,6 +47,12 @@ class PerStep(AbstractLearnableLikelihood):
 
     def _like(self, emission: Any) -> Self:
         return type(self)(emission, self.drivers)
+
+    def _within(self, limits: Limits) -> Limits:
+        """Those of the columns of the emission."""
+        if self.drivers == 0:
+            return limits
+        return Limits(self._own(limits.floor), self._own(limits.ridge))
 
     def _own(self, x: jax.Array) -> jax.Array:
         """The columns of the emission."""
@@ -95,10 +102,10 @@ class PerStep(AbstractLearnableLikelihood):
         return _statistics(self.emission, self._own(x), moments, weight, inputs(self.emission))
 
     def maximize(self, statistics: Any, limits: Limits) -> Self:
-        return self._like(self.emission.maximize(statistics, limits))
+        return self._like(self.emission.maximize(statistics, self._within(limits)))
 
     def restrict(self, limits: Limits) -> Self:
-        return self._like(self.emission.restrict(limits))
+        return self._like(self.emission.restrict(self._within(limits)))
 
     def imagine(self, other: Self, weight: Scalar, shares: jax.Array) -> Any:
         return self.emission.imagine(other.emission, weight, shares)
@@ -116,7 +123,8 @@ class PerStep(AbstractLearnableLikelihood):
         form: Form = Form.MISSING,
     ) -> Self:
         """As of the emission: for a start the steps are rows in no order."""
-        return self._like(self.emission.begin(self._own(x), assignment, weight, limits, key, form))
+        own, limits = self._own(x), self._within(limits)
+        return self._like(self.emission.begin(own, assignment, weight, limits, key, form))
 
     def possible(self, x: Rows, weight: Weights) -> jax.Array:
         return self.emission.possible(self._own(x), weight)
@@ -134,7 +142,7 @@ class PerStep(AbstractLearnableLikelihood):
         return self._like(self.emission.affine(self._own(centre), self._own(scale)))
 
     def degenerate(self, limits: Limits) -> jax.Array:
-        return self.emission.degenerate(limits)
+        return self.emission.degenerate(self._within(limits))
 
     def order_keys(self) -> jax.Array:
         return self.emission.order_keys()

@@ -1,7 +1,7 @@
 """One distribution, or one likelihood, for each state."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -13,16 +13,10 @@ from latentia.potentials import BranchPotential, DiscretePotential
 from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 
 from .interface import AbstractLearnableLikelihood, Prepared
+from .products import Products, SwitchTotals
 
 # What a row counts for the first guess of a state that it is not assigned to.
 _OTHERS = 1e-6
-
-
-class SwitchTotals(NamedTuple):
-    """The weight of each state, ``[K]``, and the statistics of each, stacked."""
-
-    mass: jax.Array
-    states: Any
 
 
 class Switch(AbstractLearnableLikelihood):
@@ -98,7 +92,7 @@ class Switch(AbstractLearnableLikelihood):
         if form is Form.PRODUCTS and isinstance(self.parts, AbstractExponentialFamily):
             centre = jnp.zeros(self.dim, jax.tree.leaves(self.parts)[0].dtype)
             naturals = jax.vmap(lambda part: part.natural(centre))(self.parts)
-            return _Products(self, naturals, centre)
+            return Products(self.parts, naturals, centre)
         return _Prepared(self._each(lambda part: part.prepare(form)), self._plain)
 
     def safe_products(self, radius: Scalar, missing: bool) -> jax.Array:
@@ -226,33 +220,6 @@ class _Prepared(eqx.Module):
 
     def finish(self, totals: SwitchTotals) -> SwitchTotals:
         return totals
-
-
-class _Products(eqx.Module):
-    """A switch of exponential families as two matrix products, one for each step of EM."""
-
-    switch: Switch
-    naturals: jax.Array
-    centre: jax.Array
-
-    def _features(self, x: Datum) -> jax.Array:
-        return take(self.switch.parts, 0).features(x, self.centre)
-
-    def potential(self, x: Datum) -> DiscretePotential:
-        logits = self._features(x) @ self.naturals.T
-        # Stand-ins for minus infinity, which a product must not meet, become minus infinity.
-        logits = jnp.where(logits < -1e25, -jnp.inf, logits)
-        return DiscretePotential(logits + take(self.switch.parts, 0).base(x))
-
-    def statistics(self, x: Rows, moments: jax.Array, weight: Weights) -> SwitchTotals:
-        shared = moments * weight[:, None]
-        return SwitchTotals(jnp.sum(shared, axis=0), shared.T @ jax.vmap(self._features)(x))
-
-    def finish(self, totals: SwitchTotals) -> SwitchTotals:
-        states = jax.vmap(lambda part, total: part.statistics_of(total, self.centre))(
-            self.switch.parts, totals.states
-        )
-        return SwitchTotals(totals.mass, states)
 
 
 def _potential(plain: bool, parts: Any, x: Datum) -> DiscretePotential | BranchPotential:

@@ -1,5 +1,7 @@
 """Pictures of models, in the manner of scikit-learn's displays: one file for each."""
 
+from .calibration import CalibrationDisplay as CalibrationDisplay
+from .calibration import plot_calibration as plot_calibration
 from .clusters import ClustersDisplay as ClustersDisplay
 from .clusters import plot_clusters as plot_clusters
 from .item_curves import InformationDisplay as InformationDisplay

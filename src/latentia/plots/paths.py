@@ -97,18 +97,21 @@ def plot_paths(
     steps: int = 0,
     level: float = 0.95,
     times: Any = None,
+    given: Any = None,
     ax: Axes | None = None,
 ) -> PathsDisplay:
     """Draw the smoothed path of a linear dynamical system through a series: see ``PathsDisplay``.
 
     Args:
         model: a fitted ``LinearGaussianStateSpace``, or a core model of a ``GaussianChain`` with
-            ``PerStep(LinearGaussian(...))``.
+            ``PerStep(LinearGaussian(...))``, or of another kind that ``forecast`` takes.
         X: ``[T, D]``, one sequence.
         column: which column of X is drawn.
         steps: how many steps to forecast.
         level: the probability of the bands.
         times: ``[T]``, for the axis.
+        given: covariates, for a model that uses some: ``[T, P]``, and those of the steps to
+            forecast behind them.
         ax: the axes to draw on.
     """
     core = getattr(model, "model_", model)
@@ -118,11 +121,12 @@ def plot_paths(
             f"column should be from 0 to {table.values.shape[1] - 1}, a column of X, but is "
             f"{column!r}."
         )
-    smooth = signal(core, table.values)
+    own = given if given is None else read_table(given, argument="given").values
+    smooth = signal(core, table.values, given=own if own is None else own[: len(table.values)])
     low, high = smooth.interval(level)
     ahead = None
     if steps:
-        coming = forecast(core, table.values, steps)
+        coming = forecast(core, table.values, steps, given=own)
         ahead = np.stack([coming.mean, *coming.interval(level)])[:, :, column]
     name = "value" if table.columns is None else str(table.columns[column])
     return PathsDisplay(

@@ -1,0 +1,10 @@
+"""The rungs of the ladder: one method in each file, and the contract in ``interface``."""
+
+from .full_rank import FullRank as FullRank
+from .interface import AbstractRung as AbstractRung
+from .interface import Attempt as Attempt
+from .interface import Climb as Climb
+from .mean_field import MeanField as MeanField
+from .mode import AtMode as AtMode
+from .moment_matching import MomentMatching as MomentMatching
+from .nuts import NUTS as NUTS

@@ -1,0 +1,114 @@
+"""What a rung of the ladder has to offer: an attempt at the posterior, and its verdict."""
+
+import time
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import equinox as eqx
+import numpy as np
+
+from latentia.inference.importance import Weighted, correct, judge, largest_error
+from latentia.inference.modes import Search, find_modes, starting_points
+from latentia.inference.proposals import Proposal
+from latentia.inference.target import Surface
+from latentia.verdict import Verdict
+
+# A mode with less than this share of the posterior is no mode to speak of.
+_SMALL = 1e-3
+# Above this error, in standard deviations, a good proposal is asked for so many times the draws.
+_ROUGH, _MORE = 0.02, 4
+# Above this one it does not pass.
+_TOO_ROUGH = 0.06
+
+
+class Attempt(NamedTuple):
+    """What a rung came to: weighted draws, unless it failed before there were any.
+
+    ``settled`` says that no higher rung can do better.
+    """
+
+    name: str
+    verdict: Verdict
+    weighted: Weighted | None = None
+    proposal: Proposal | None = None
+    settled: bool = False
+
+
+@dataclass
+class Climb:
+    """What the rungs share: the density, the modes (sought once) and the attempts so far."""
+
+    surface: Surface
+    draws: int
+    seed: int
+    deadline: float
+    start: np.ndarray | None = None
+    drawn: int = 0
+    attempts: list[Attempt] = field(default_factory=list)
+    _search: Search | None = None
+
+    @property
+    def search(self) -> Search:
+        """The modes of the density."""
+        if self._search is None:
+            starts = starting_points(self.surface, self.seed)
+            if self.start is not None:
+                starts[0] = self.start
+            self._search = find_modes(self.surface, starts)
+        return self._search
+
+    @property
+    def best(self) -> Attempt | None:
+        """The attempt with weighted draws that is to be trusted most."""
+        drawn = [attempt for attempt in self.attempts if attempt.weighted is not None]
+        return max(drawn, key=trust, default=None)
+
+    def seconds_left(self) -> float:
+        """Of the budget."""
+        return self.deadline - time.monotonic()
+
+    def corrected(self, name: str, proposal: Proposal) -> Attempt:
+        """The attempt that corrects a proposal by importance sampling."""
+        # Every attempt has draws of its own, so that no proposal was fitted to them.
+        self.drawn += 1
+        seed = self.seed + 1000 * self.drawn
+        weighted = correct(self.surface, proposal, self.draws, seed)
+        if judge(weighted).level == "pass" and largest_error(weighted) > _ROUGH:
+            weighted = correct(self.surface, proposal, _MORE * self.draws, seed)
+        verdict, error = judge(weighted), largest_error(weighted)
+        if verdict.level == "pass" and error > _TOO_ROUGH:
+            reason = f"a mean or standard deviation is only known to {error:.2f} of a deviation"
+            verdict = Verdict("suspect", f"{reason}: raise draws")
+        return self.with_modes(Attempt(name, verdict, weighted, proposal))
+
+    def with_modes(self, attempt: Attempt) -> Attempt:
+        """The attempt, which is no better than suspect if separate starts disagree."""
+        others = int(np.sum(self.search.shares() > _SMALL)) if self.search.modes else 1
+        if others > 1 and attempt.verdict.level == "pass":
+            shares = ", ".join(f"{share:.0%}" for share in self.search.shares()[:4])
+            reason = (
+                f"separate starts disagree: they lead to {others} modes, with about {shares} of "
+                "the posterior, and there may be more; the draws cover those found"
+            )
+            return attempt._replace(verdict=Verdict("suspect", reason), settled=True)
+        return attempt
+
+
+def trust(attempt: Attempt) -> tuple[int, float]:
+    """What orders attempts: the level of the verdict, then how many draws count."""
+    level = {"pass": 2, "suspect": 1, "fail": 0}[attempt.verdict.level]
+    return level, attempt.weighted.size if attempt.weighted else 0.0
+
+
+class AbstractRung(eqx.Module):
+    """A method of approximate inference that a ladder can stand on."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The method, in the words of the field."""
+
+    @abstractmethod
+    def attempt(self, climb: Climb) -> Attempt:
+        """Approximate the posterior, correct it, and judge."""
