@@ -35,9 +35,7 @@ def pictures(part: str, count: int) -> np.ndarray:
         return file[part][:count].astype(np.float32)
 
 
-def vae(
-    hidden: tuple[int, ...], latent: int, prior: str, activation: str
-) -> lt.LatentVariableModel:
+def vae(hidden: tuple[int, ...], latent: int, prior: str, activation: str, offset: Any = None):
     priors = {
         "normal": lambda: lt.GaussianLatent(latent),
         "vamp": lambda: lt.VampPrior(500, latent, 784),

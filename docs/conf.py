@@ -32,7 +32,8 @@ myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 
 # A cache of outputs is keyed on the page and not on the library: it would show old results.
 nb_execution_mode = "force"
-nb_execution_timeout = 300
+# A page may train a network, on a machine that does other things too.
+nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 

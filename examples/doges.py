@@ -44,7 +44,7 @@ print(model)
 # and the weights of the best epoch are kept.
 
 # %%
-learner = lt.StochasticGradient(lt.ELBO(), epochs=40, batch=64, learning_rate=2e-3)
+learner = lt.StochasticGradient(lt.ELBO(), epochs=25, batch=64, learning_rate=3e-3)
 fit = lt.fit(model, doges.images, learner=learner)
 print(fit)
 

@@ -163,7 +163,7 @@ def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
         return answer_amortized(model, x, ask) if is_deep(model) else _traced(model, x, ask)
     require_set(model)
     if is_deep(model):
-        return answer_amortized(model, x, ask)
+        return answer_amortized(model, x, ask, labels)
     if isinstance(x, ParquetRows):
         return _stream_answers(model, x, ask, labels)
     if is_sequential(model):

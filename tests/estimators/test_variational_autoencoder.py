@@ -15,7 +15,7 @@ def pictures():
 
 @pytest.fixture(scope="module")
 def fitted(pictures):
-    return lt.VariationalAutoencoder(3, network="conv", widths=(4, 8), **QUICK).fit(pictures)
+    return lt.VariationalAutoencoder(3, widths=(8,), **QUICK).fit(pictures)
 
 
 def test_shapes_of_what_it_answers(fitted, pictures):
@@ -45,9 +45,9 @@ def test_it_is_saved_as_data_and_answers_the_same(fitted, pictures, tmp_path):
 
 def test_partial_fit_goes_on_from_the_weights(fitted, pictures):
     again = clone(fitted).partial_fit(pictures)
-    before = again.model_.likelihood.network.first.weight
+    before = again.model_.likelihood.network.layers[0].weight
     again.partial_fit(pictures)
-    assert not np.array_equal(before, again.model_.likelihood.network.first.weight)
+    assert not np.array_equal(before, again.model_.likelihood.network.layers[0].weight)
 
 
 def test_missing_entries_of_a_table_are_integrated_out():

@@ -108,6 +108,7 @@ def test_equal_data_have_equal_draws_wherever_they_stand():
         (lambda: MLP(4, 4, activation="step"), "activation should be one of"),
         (lambda: lt.score(linear_model(), np.zeros((2, 5))), "should be of the shape"),
         (lambda: lt.score(linear_model(), np.full((2, 4), np.inf)), "should be finite"),
+        (lambda: lt.score(linear_model(), np.zeros((2, 4)), labels=[0, 1]), "labels should be"),
         (lambda: lt.score(linear_model(), np.full((2, 4), np.nan)), "masked=True"),
         (lambda: lt.score(linear_model(), [np.zeros((2, 2)), np.zeros((3, 2))]), "of one size"),
     ],

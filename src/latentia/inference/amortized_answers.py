@@ -51,8 +51,10 @@ def read_data(
     return values.astype(_dtype(model)), single
 
 
-def answer_amortized(model: Any, x: Any, ask: Ask) -> Any:
+def answer_amortized(model: Any, x: Any, ask: Ask, labels: Any = None) -> Any:
     """The answer for one datum or for many, with a leading axis of N; see ``infer``."""
+    if labels is not None:
+        raise ValueError("labels should be None, since this model has no states to be labelled.")
     model = narrowed(model)
     if is_traced(model, x):
         return _traced(model, x, ask)

@@ -1,0 +1,63 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.signal import correlate2d
+
+import latentia as lt
+from latentia.networks import MLP, ConvDecoder, ConvEncoder, Dense, ResidualMLP, as_network
+from latentia.networks.convolutional import _convolved
+
+
+def test_a_convolution_is_the_sum_over_neighbours_and_channels():
+    rng = np.random.default_rng(0)
+    x, kernel = rng.normal(size=(5, 4, 2)), rng.normal(size=(3, 3, 2, 3))
+    layer = Dense(jnp.asarray(kernel.reshape(18, 3), jnp.float32), jnp.ones(3, jnp.float32))
+    found = _convolved(layer, jnp.asarray(x, jnp.float32))
+    for out in range(3):
+        expected = 1 + sum(
+            correlate2d(x[:, :, c], kernel[:, :, c, out], mode="same") for c in range(2)
+        )
+        np.testing.assert_allclose(found[:, :, out], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (7, 5, 1)])
+def test_pictures_of_any_size_come_in_and_out(shape):
+    encoder = ConvEncoder(shape, 6, (2, 3), key=1)
+    assert encoder(jnp.zeros(shape)).shape == (6,)
+    assert ConvDecoder(4, shape, (3, 2), key=1)(jnp.zeros(4)).shape == shape
+
+
+def test_networks_of_vectors_and_of_ones_own():
+    assert MLP(6, 2, (3,))(jnp.zeros((2, 3))).shape == (2,)
+    assert ResidualMLP(6, 2, 4, 1)(jnp.zeros(6)).shape == (2,)
+    assert as_network(jnp.sum, "network")(jnp.ones(3)) == 3
+    with pytest.raises(TypeError, match="network should be a network"):
+        as_network(3, "network")
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: MLP(0, 2), "should be a whole number of at least 1"),
+        (lambda: ConvEncoder((8, 8), 2), "shape should be"),
+        (lambda: ResidualMLP(2, 2, depth=0), "depth of a network"),
+        (lambda: Dense(np.zeros((2, 3)), np.zeros(2)), "bias of Dense"),
+    ],
+)
+def test_wrong_sizes_are_named(build, message):
+    with pytest.raises(ValueError, match=message):
+        build()
+
+
+def test_a_deep_model_is_a_file_of_data(tmp_path):
+    shape = (4, 4, 1)
+    likelihood = lt.Neural(ConvDecoder(2, shape, (3,)), lt.BernoulliOutput(), shape, 2,
+                           offset=0.0, unit=1.0)  # fmt: skip
+    inference = lt.Amortized(ConvEncoder(shape, 4, (3,)))
+    for prior in (lt.GaussianLatent(2), lt.MixtureLatent(3, 2), lt.FlowLatent(2, 2, 4)):
+        model = lt.LatentVariableModel(prior, likelihood, inference)
+        lt.save(model, tmp_path / "model")
+        again = lt.load(tmp_path / "model")
+        assert repr(again) == repr(model)
+        z = jnp.array([0.3, -0.4], jnp.float32)
+        np.testing.assert_array_equal(again.likelihood.mean(z), likelihood.mean(z))
