@@ -38,10 +38,13 @@ nb_execution_raise_on_error = True
 nb_execution_show_tb = True
 
 autodoc_member_order = "groupwise"
-# scikit-learn makes these three, and their texts refer to its own glossary.
+# scikit-learn makes these, and their texts refer to its own glossary.
 autodoc_default_options = {
-    "exclude-members": "set_fit_request, set_partial_fit_request, set_score_request"
+    "exclude-members": "get_metadata_routing, set_fit_request, set_partial_fit_request, "
+    "set_predict_request, set_predict_proba_request, set_score_request"
 }
+# Attributes of one name in several classes: a type in a signature may then look like any of them.
+suppress_warnings = ["ref.python"]
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 napoleon_numpy_docstring = False

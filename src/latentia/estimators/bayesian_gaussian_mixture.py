@@ -48,8 +48,8 @@ class BayesianGaussianMixture(BaseEstimator):
             shapes of ``GaussianMixture``; covariances are the inverses of the expected precisions.
         weight_concentration_, mean_precision_, degrees_of_freedom_: parameters of the posterior;
             the first is a pair ``(a, b)`` of arrays for a Dirichlet process.
-        weight_concentration_prior_, mean_precision_prior_, mean_prior_,
-            degrees_of_freedom_prior_, covariance_prior_: the priors that were used.
+        weight_concentration_prior_, mean_precision_prior_, mean_prior_: the priors that were used.
+        degrees_of_freedom_prior_, covariance_prior_: likewise.
         converged_, n_iter_: how the best start ended.
         lower_bound_, lower_bounds_: the evidence lower bound of all rows, at the end and after
             each step.

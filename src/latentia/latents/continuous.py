@@ -30,7 +30,7 @@ class Part(NamedTuple):
 
 
 class Continuous(AbstractSmoothPrior):
-    """A prior over a dictionary of real arrays, part by part:
+    """A prior over a dictionary of real arrays, part by part::
 
         Continuous({
             "mu": Normal(0, 5),
