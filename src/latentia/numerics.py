@@ -44,6 +44,11 @@ def product_log(count: jax.Array, probability: jax.Array) -> jax.Array:
     return jnp.where(nothing, 0.0, count * safe_log(inside))
 
 
+def normal_log_density(gap: jax.Array, scale: jax.Array) -> jax.Array:
+    """The log density of a normal number this far from its mean, entry by entry."""
+    return -0.5 * (gap / scale) ** 2 - jnp.log(scale) - 0.5 * LOG_2PI
+
+
 def digamma(x: jax.Array) -> jax.Array:
     """The derivative of the log gamma function, for numbers above zero.
 
@@ -132,6 +137,21 @@ def damped(matrix: jax.Array, which: jax.Array) -> jax.Array:
     which = which & jnp.any(diagonal > 0, axis=-1, keepdims=True)
     more = jnp.where(which, jnp.where(diagonal > 0, tiny * diagonal, 1.0), 0.0)
     return matrix + more[..., None, :] * jnp.eye(matrix.shape[-1], dtype=matrix.dtype)
+
+
+def solve_dependent(matrix: jax.Array, right: jax.Array) -> jax.Array:
+    """Solutions ``[..., Q]`` for positive semidefinite matrices whose columns may be dependent.
+
+    A column that is zero, and so says nothing, gets 0.
+    """
+    size = matrix.shape[-1]
+    diagonal = jnp.diagonal(matrix, axis1=-2, axis2=-1)
+    known = diagonal > 0
+    some = jnp.any(known, axis=-1)[..., None, None]
+    matrix = jnp.where(
+        some, damped(matrix, jnp.ones(size, bool)), jnp.eye(size, dtype=matrix.dtype)
+    )
+    return solve_positive(matrix, jnp.where(known, right, 0.0)[..., None])[..., 0]
 
 
 def square_root(covariance: jax.Array) -> jax.Array:

@@ -101,10 +101,7 @@ def infer(
         batches, in order, with a posterior for each: no more than one batch is in memory. For a
         list of sequences a list of posteriors.
     """
-    if climbs(model, inference):
-        require_set(model)
-        return answer_by_climbing(model, x, whole, labels, given, inference, key)
-    return _answer(model, _with(model, x, given, "x"), whole, labels)
+    return _asked(model, x, whole, labels, given, inference, key)
 
 
 def map_estimate(
@@ -121,10 +118,7 @@ def map_estimate(
     Of constrained numbers it is the mode of their own density, not of the unconstrained numbers
     behind them. Args and shapes are those of ``infer``.
     """
-    if climbs(model, inference):
-        require_set(model)
-        return answer_by_climbing(model, x, mode, labels, given, inference, key)
-    return _answer(model, _with(model, x, given, "x"), mode, labels)
+    return _asked(model, x, mode, labels, given, inference, key)
 
 
 def score(
@@ -141,10 +135,15 @@ def score(
     With ``labels`` it is log p(x, label). A row without any observed entry has 0. Args are those of
     ``infer``; of a stream it is an iterator over the arrays of its batches.
     """
+    return _asked(model, x, log_evidence, labels, given, inference, key)
+
+
+def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any, key: Any) -> Any:
+    """The answer by a ladder, or by the algorithm that the structure of the model allows."""
     if climbs(model, inference):
         require_set(model)
-        return answer_by_climbing(model, x, log_evidence, labels, given, inference, key)
-    return _answer(model, _with(model, x, given, "x"), log_evidence, labels)
+        return answer_by_climbing(model, x, ask, labels, given, inference, key)
+    return _answer(model, _with(model, x, given, "x"), ask, labels)
 
 
 def _with(model: Any, x: Any, given: Any, argument: str) -> Any:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln
 
-from latentia.numerics import LOG_2PI
+from latentia.numerics import normal_log_density
 from latentia.supports import AbstractSupport, positive
 from latentia.typing import Key, Scalar
 
@@ -33,8 +33,7 @@ class HalfNormal(AbstractDensity):
         return True
 
     def log_prob(self, value: Any) -> Scalar:
-        gap = value / self.scale
-        return total(-0.5 * gap * gap - jnp.log(self.scale) + 0.5 * (jnp.log(4.0) - LOG_2PI))
+        return total(jnp.log(2.0) + normal_log_density(value, self.scale))
 
     def sample(self, key: Key) -> jax.Array:
         return self.scale * jnp.abs(jax.random.normal(key, self.shape))
@@ -88,8 +87,7 @@ class LogNormal(AbstractDensity):
 
     def log_prob(self, value: Any) -> Scalar:
         log = jnp.log(value)
-        gap = (log - self.mean) / self.sd
-        return total(-0.5 * gap * gap - jnp.log(self.sd) - 0.5 * LOG_2PI - log)
+        return total(normal_log_density(log - self.mean, self.sd) - log)
 
     def sample(self, key: Key) -> jax.Array:
         return jnp.exp(self.mean + self.sd * jax.random.normal(key, self.shape))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import gammaln
 
-from latentia.numerics import LOG_2PI
+from latentia.numerics import normal_log_density
 from latentia.supports import AbstractSupport, real
 from latentia.typing import Key, Scalar
 
@@ -41,8 +41,7 @@ class Normal(AbstractDensity):
         return True
 
     def log_prob(self, value: Any) -> Scalar:
-        gap = (value - self.mean) / self.sd
-        return total(-0.5 * gap * gap - jnp.log(self.sd) - 0.5 * LOG_2PI)
+        return total(normal_log_density(value - self.mean, self.sd))
 
     def sample(self, key: Key) -> jax.Array:
         return self.mean + self.sd * jax.random.normal(key, self.shape)

@@ -23,6 +23,15 @@ def split(x: jax.Array, columns: int) -> tuple[jax.Array, jax.Array]:
     return x[..., :columns], jnp.nan_to_num(x[..., columns:])
 
 
+def units_beside(described: tuple[jax.Array, jax.Array], count: int) -> tuple[jax.Array, jax.Array]:
+    """Centre and scale of x with ``count`` covariates behind it.
+
+    Covariates have no density, and so no units.
+    """
+    none = jnp.zeros(count, described[0].dtype)
+    return jnp.concatenate([described[0], none]), jnp.concatenate([described[1], none + 1])
+
+
 def extended(given: jax.Array) -> jax.Array:
     """The covariates and 1, ``[..., P+1]``, so that the intercept is a slope like others."""
     return jnp.concatenate([given, jnp.ones((*given.shape[:-1], 1), given.dtype)], axis=-1)

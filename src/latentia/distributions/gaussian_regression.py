@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.constraints import positive
-from latentia.numerics import solve_positive
+from latentia.numerics import solve_dependent
 from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 
-from .covariates import extended, need_covariates, split
+from .covariates import extended, need_covariates, split, units_beside
 from .discrete_terms import observed_part, ratio
 from .given import at, inputs
 from .independent_gaussian import DiagonalGaussian, column_moments
@@ -119,13 +119,7 @@ class GaussianRegression(AbstractFamily):
     def maximize(self, statistics: RegressionTotals, limits: Limits) -> Self:
         mass, square, cross, design = statistics
         columns = self._columns
-        some = (mass > 0)[..., None, None]
-        eye = jnp.eye(design.shape[-1], dtype=design.dtype)
-        # A little on the diagonal, relative to it: covariates may repeat each other.
-        scale = jnp.diagonal(design, axis1=-2, axis2=-1)[..., None, :] * eye
-        design = jnp.where(some, design + 1e-12 * scale, eye)
-        design = jnp.where((design == 0) & (eye > 0), 1.0, design)
-        change = solve_positive(design, cross[..., None])[..., 0]
+        change = solve_dependent(design, cross)
         left = jnp.maximum(square - jnp.sum(change * cross, axis=-1), 0.0)
         variances = ratio(left, mass, self.variances) + limits.ridge[..., :columns]
         return type(self)(
@@ -164,9 +158,8 @@ class GaussianRegression(AbstractFamily):
         return x
 
     def units(self, centre: Datum, spread: Datum) -> tuple[Datum, Datum]:
-        # Covariates have no density, and so no units.
-        mine = jnp.arange(centre.shape[-1]) < self._columns
-        return jnp.where(mine, centre, 0.0), jnp.where(mine, spread, 1.0)
+        columns = self._columns
+        return units_beside((centre[:columns], spread[:columns]), self.coefficients.shape[-1])
 
     def affine(self, centre: Datum, scale: Datum) -> Self:
         columns = self._columns

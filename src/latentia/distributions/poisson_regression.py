@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.numerics import solve_positive
+from latentia.numerics import solve_dependent
 from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 
 from .covariates import extended, need_covariates, split
@@ -112,15 +112,11 @@ class PoissonRegression(AbstractFamily):
 
     def maximize(self, statistics: CountRegressionTotals, limits: Limits) -> Self:
         mass, cross, design, spread = statistics
-        eye = jnp.eye(design.shape[-1], dtype=design.dtype)
-        # A little on the diagonal, relative to it: covariates may repeat each other.
-        scale = jnp.diagonal(design, axis1=-2, axis2=-1)[..., None, :] * eye
-        design = jnp.where((mass > 0)[..., None, None], design + 1e-12 * scale, eye)
-        design = jnp.where((design == 0) & (eye > 0), 1.0, design)
-        change = solve_positive(design, cross[..., None])[..., 0]
+        change = solve_dependent(design, cross)
         # The mean square of the change of the log rates, over all rows and over all counts.
         over_rows = _quadratic(spread, change) / jnp.where(mass > 0, mass, 1.0)
-        over_counts = _quadratic(design, change) / design[..., -1, -1]
+        counts = design[..., -1, -1]
+        over_counts = _quadratic(design, change) / jnp.where(counts > 0, counts, 1.0)
         size = jnp.sqrt(jnp.maximum(over_rows, over_counts))
         change = change / jnp.maximum(size, 1.0)[..., None]
         return type(self)(self.coefficients + change[..., :-1], self.intercept + change[..., -1])

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from latentia.latents import AbstractPosterior, GaussianMoments
 from latentia.latents.gaussian import log_density
-from latentia.numerics import LOG_2PI
+from latentia.numerics import normal_log_density
 from latentia.typing import Key, LatentMatrix, LatentVector, Scalar
 from latentia.verdict import Exactness
 
@@ -31,9 +31,7 @@ class Proposal(eqx.Module):
 
     def log_prob(self, u: jax.Array) -> jax.Array:
         """The log density of ``u [L]``."""
-        noise = (u - self.mean) / self.scale
-        each = -0.5 * noise**2 - self.log_scale - 0.5 * LOG_2PI
-        return jnp.sum(each, axis=-1)
+        return jnp.sum(normal_log_density(u - self.mean, self.scale), axis=-1)
 
     def divergence(self) -> jax.Array:
         """Of each coordinate from a standard normal one, ``[L]``, in nats."""

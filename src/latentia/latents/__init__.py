@@ -10,7 +10,6 @@ from .discrete import Discrete as Discrete
 from .discrete import DiscretePosterior as DiscretePosterior
 from .driven_gaussian_chain import DrivenGaussianChain as DrivenGaussianChain
 from .driven_markov_chain import DrivenMarkovChain as DrivenMarkovChain
-from .driven_posterior import DrivenPosterior as DrivenPosterior
 from .flow import FlowLatent as FlowLatent
 from .gaussian import GaussianLatent as GaussianLatent
 from .gaussian import GaussianMoments as GaussianMoments

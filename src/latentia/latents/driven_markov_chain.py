@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.constraints import simplex
-from latentia.numerics import product_log, safe_log, solve_positive
+from latentia.numerics import product_log, solve_dependent
 from latentia.potentials import (
     AbstractPotential,
     DiscretePotential,
@@ -20,10 +20,10 @@ from latentia.precision import on_host, precision_of
 from latentia.typing import Key, Probabilities, Scalar, States, Weights
 
 from .discrete import label_values, probabilities_or_unset
-from .driven_posterior import DrivenMoments, DrivenPosterior
 from .interface import AbstractLabelledPrior
 from .markov_chain import MarkovChain
-from .markov_posterior import FORWARD_BACKWARD
+from .markov_paths import drawn
+from .markov_posterior import FORWARD_BACKWARD, MarkovMoments, MarkovPosterior
 from .probabilities import permitted, shares_of
 
 
@@ -110,17 +110,7 @@ class DrivenMarkovChain(AbstractLabelledPrior):
 
     def sample_given(self, key: Key, given: jax.Array) -> States:
         """Draw a sequence for covariates ``[T, P]``."""
-        log_moves = safe_log(self._moves(given))
-        keys = jax.random.split(key, given.shape[0])
-        begun = jax.random.categorical(keys[0], safe_log(self.start))
-
-        def step(state: jax.Array, inputs: Any) -> tuple[jax.Array, jax.Array]:
-            key, log_move = inputs
-            following = jax.random.categorical(key, log_move[state])
-            return following, following
-
-        _, others = jax.lax.scan(step, begun, (keys[1:], log_moves[1:]))
-        return jnp.concatenate([begun[None], others])
+        return drawn(key, self.start, self._moves(given[1:]), given.shape[0])
 
     def log_prob(self, z: States) -> Scalar:
         raise ValueError(
@@ -136,23 +126,24 @@ class DrivenMarkovChain(AbstractLabelledPrior):
             and potential.given.shape[-1] == self.covariates
         )
 
-    def condition(self, potential: DrivenPotentials) -> DrivenPosterior:
+    def condition(self, potential: DrivenPotentials) -> MarkovPosterior:
         steps: Any = potential.steps
         moves = self._moves(potential.given[1:])
-        return DrivenPosterior.of(self.start, moves, steps.log_values, potential.given)
+        return MarkovPosterior.of(self.start, moves, steps.log_values, potential.given)
 
     def label(self, potential: DrivenPotentials, code: States) -> DrivenPotentials:
         dtype = self.intercepts.dtype
         known = jax.vmap(lambda c: label_values(c, self.states, dtype))(code)
         return potential + StepPotentials(DiscretePotential(known))
 
-    def uninformed(self, moments: DrivenMoments) -> Scalar:
+    def uninformed(self, moments: MarkovMoments) -> Scalar:
         return moments.entropy
 
-    def statistics(self, moments: DrivenMoments, weight: Weights) -> DrivenTotals:
+    def statistics(self, moments: MarkovMoments, weight: Weights) -> DrivenTotals:
         start = weight @ moments.steps[:, 0]
         # One move after another, whichever sequence it is of.
         moves = (weight[:, None, None, None] * moments.moves).reshape(-1, *self.intercepts.shape)
+        assert moments.given is not None
         given = moments.given[:, 1:].reshape(-1, self.covariates)
         return DrivenTotals(start, *self._slopes(moves, given))
 
@@ -176,13 +167,8 @@ class DrivenMarkovChain(AbstractLabelledPrior):
         # Staying is what the others are measured against: its coefficients are 0.
         free = jnp.repeat(~jnp.eye(states, dtype=bool), size, axis=1)
         bend = jnp.where(free[:, :, None] & free[:, None, :], curvature, 0.0)
-        eye = jnp.eye(bend.shape[-1], dtype=bend.dtype)
-        scale = jnp.diagonal(bend, axis1=-2, axis2=-1)
-        # A little on the diagonal, relative to it: covariates may repeat each other.
-        own = jnp.where(scale > 0, 1e-10 * scale, 1.0)
-        pull = jnp.where(free & (scale > 0), slope.reshape(states, -1), 0.0)
-        change = solve_positive(bend + own[:, None, :] * eye, pull[..., None])[..., 0]
-        change = change.reshape(states, states, size)
+        pull = jnp.where(free, slope.reshape(states, -1), 0.0)
+        change = solve_dependent(bend, pull).reshape(states, states, size)
         return self._like(
             shares_of(start, self.start),
             self.intercepts + change[..., -1],

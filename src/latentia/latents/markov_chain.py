@@ -15,6 +15,7 @@ from latentia.typing import Key, Probabilities, Scalar, States, Weights
 
 from .discrete import label_values, probabilities_or_unset
 from .interface import AbstractLabelledPrior
+from .markov_paths import drawn
 from .markov_posterior import FORWARD_BACKWARD, MarkovMoments, MarkovPosterior
 from .probabilities import permitted, shares_of
 from .stationary import raised_transitions, stationary_distribution
@@ -100,16 +101,7 @@ class MarkovChain(AbstractLabelledPrior):
         return FORWARD_BACKWARD
 
     def sample(self, key: Key) -> States:
-        first, rest = jax.random.split(key)
-        log_moves = safe_log(self.transitions)
-        begun = jax.random.categorical(first, safe_log(self.first))
-
-        def step(state: jax.Array, key: Key) -> tuple[jax.Array, jax.Array]:
-            following = jax.random.categorical(key, log_moves[state])
-            return following, following
-
-        _, others = jax.lax.scan(step, begun, jax.random.split(rest, self.length - 1))
-        return jnp.concatenate([begun[None], others])
+        return drawn(key, self.first, self.transitions, self.length)
 
     def log_prob(self, z: States) -> Scalar:
         moves = safe_log(self.transitions)[z[:-1], z[1:]]

@@ -17,12 +17,14 @@ FORWARD_BACKWARD = "forward-backward"
 
 
 class MarkovMoments(NamedTuple):
-    """``steps [T, K]``, the probability of each state; ``moves [K, K]``, expected moves from i to
-    j; ``entropy ()`` of the whole sequence of states, in nats."""
+    """``steps [T, K]``, the probability of each state; ``moves``, expected moves from i to j, in
+    all ``[K, K]`` or of each step ``[T-1, K, K]``; ``entropy ()`` of the whole sequence of states,
+    in nats; and the covariates ``given [T, P]`` of a chain that is driven by some."""
 
     steps: Array
     moves: Array
     entropy: Scalar
+    given: Array | None = None
 
 
 class MarkovPosterior(AbstractSequencePosterior):
@@ -34,6 +36,7 @@ class MarkovPosterior(AbstractSequencePosterior):
         filtered: ``[T, K]``, the same given the sequence up to that step.
         moves: ``[K, K]``, the expected number of moves from i to j; ``[T-1, K, K]``, of each step,
             if each has transitions of its own.
+        given: ``[T, P]``, the covariates that drive the chain, if there are any.
     """
 
     log_evidence: jax.Array
@@ -43,9 +46,12 @@ class MarkovPosterior(AbstractSequencePosterior):
     start: Probabilities
     transitions: Array
     log_values: Float[Array, "T K"]
+    given: Float[Array, "T P"] | None
 
     @classmethod
-    def of(cls, start: Array, transitions: Array, log_values: Array) -> Self:
+    def of(
+        cls, start: Array, transitions: Array, log_values: Array, given: Array | None = None
+    ) -> Self:
         """The posterior by forward-backward, from the chain and the evidence for each state."""
         found = forward_backward(start, transitions, log_values)
         return cls(
@@ -56,6 +62,7 @@ class MarkovPosterior(AbstractSequencePosterior):
             start,
             transitions,
             log_values,
+            given,
         )
 
     @property
@@ -73,7 +80,8 @@ class MarkovPosterior(AbstractSequencePosterior):
         certain += jnp.sum(product_log(self.moves, self.transitions))
         likely = self.probabilities > 0
         certain += jnp.sum(jnp.where(likely, self.probabilities * self.log_values, 0.0))
-        return MarkovMoments(self.probabilities, self.moves, self.log_evidence - certain)
+        entropy = self.log_evidence - certain
+        return MarkovMoments(self.probabilities, self.moves, entropy, self.given)
 
     def mode(self) -> States:
         """The most probable sequence of states, by Viterbi's algorithm (Viterbi 1967)."""
@@ -130,4 +138,5 @@ class MarkovPosterior(AbstractSequencePosterior):
             self.start,
             self.transitions if self.transitions.ndim == 2 else self.transitions[: length - 1],
             self.log_values[:length],
+            None if self.given is None else self.given[:length],
         )

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from latentia.constraints import positive, simplex
-from latentia.numerics import LOG_2PI, log_sum_exp, safe_log
+from latentia.numerics import log_sum_exp, normal_log_density, safe_log
 from latentia.typing import Key, LatentVector, Probabilities, Scalar
 
 from .interface import AbstractVectorPrior
@@ -105,8 +105,7 @@ class MixtureLatent(AbstractVectorPrior):
         return means[state] + scales[state] * noise
 
     def _joint(self, z: LatentVector) -> jax.Array:
-        noise = (z - self.means) / self.scales
-        each = -0.5 * noise**2 - jnp.log(self.scales) - 0.5 * LOG_2PI
+        each = normal_log_density(z - self.means, jnp.asarray(self.scales))
         return safe_log(jnp.asarray(self.weights)) + jnp.sum(each, axis=-1)
 
     def describe(self) -> str:

@@ -21,6 +21,7 @@ from .epochs import (
     Sums,
     TrainingState,
     begin,
+    binary,
     bound_leaves,
     free_leaves,
     held_out,
@@ -210,8 +211,7 @@ def _in_blocks(rows: np.ndarray, weight: np.ndarray, redraw: bool) -> tuple[Any,
     """Held-out rows ``[M, B, *shape]`` and weights ``[M, B]``, filled up with weight zero."""
     if redraw:
         # Once for all, so that epochs are compared on the same pixels.
-        noise = np.random.default_rng(0).random(rows.shape)
-        rows = np.where(np.isnan(rows), rows, noise < rows).astype(rows.dtype)
+        rows = np.asarray(binary(jax.random.key(0), jnp.asarray(rows)))
     size = min(_HELD_AT_ONCE, len(rows))
     count = -(-len(rows) // size)
     spare = count * size - len(rows)

@@ -9,7 +9,7 @@ import numpy as np
 
 from latentia.constraints import positive
 from latentia.distributions import Limits
-from latentia.distributions.covariates import need_covariates, split
+from latentia.distributions.covariates import need_covariates, split, units_beside
 from latentia.distributions.given import at, inputs
 from latentia.distributions.parameters import as_parameter
 from latentia.numerics import damped
@@ -222,9 +222,7 @@ class LinearGaussianRegression(AbstractLearnableLikelihood):
     def units(self, centre: Datum, spread: Datum) -> tuple[Datum, Datum]:
         columns = self._columns
         mine = self._plain.units(centre[:columns], spread[:columns])
-        # Covariates have no density, and so no units.
-        none = jnp.zeros(self.covariates, centre.dtype)
-        return jnp.concatenate([mine[0], none]), jnp.concatenate([mine[1], none + 1])
+        return units_beside(mine, self.covariates)
 
     def affine(self, centre: Datum, scale: Datum) -> Self:
         columns = self._columns

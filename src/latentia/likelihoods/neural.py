@@ -23,7 +23,6 @@ class NeuralPotential(AbstractSmoothPotential):
 
     likelihood: "Neural"
     x: jax.Array
-    weight: Scalar
 
     @property
     def latent_dim(self) -> int:
@@ -33,7 +32,7 @@ class NeuralPotential(AbstractSmoothPotential):
         return jax.vmap(self)(points)
 
     def __call__(self, z: LatentVector) -> Scalar:
-        return self.weight * self.likelihood.log_prob(self.x, z)
+        return self.likelihood.log_prob(self.x, z)
 
     def __add__(self, other: Self) -> Self:
         raise NotImplementedError("Evidence of two data about one z is not kept in one potential.")
@@ -154,7 +153,7 @@ class Neural(AbstractConjugateLikelihood):
         return jnp.sum(jnp.where(seen, each - jnp.log(self.unit), 0.0))
 
     def potential(self, x: jax.Array) -> NeuralPotential:
-        return NeuralPotential(self, x, jnp.ones((), x.dtype))
+        return NeuralPotential(self, x)
 
     def prepare(self, form: Form) -> Self:
         """Itself: there is nothing to factor."""

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.distributions import Limits
+from latentia.distributions.covariates import units_beside
 from latentia.distributions.given import inputs
 from latentia.potentials import DrivenPotentials, StepPotentials
 from latentia.typing import Form, Key, Rows, Scalar, Weights
@@ -133,10 +134,7 @@ class PerStep(AbstractLearnableLikelihood):
         return self.emission.embed(self._own(x))
 
     def units(self, centre: jax.Array, spread: jax.Array) -> tuple[jax.Array, jax.Array]:
-        mine = self.emission.units(self._own(centre), self._own(spread))
-        # Covariates have no density, and so no units.
-        none = jnp.zeros(self.drivers, centre.dtype)
-        return jnp.concatenate([mine[0], none]), jnp.concatenate([mine[1], none + 1])
+        return units_beside(self.emission.units(self._own(centre), self._own(spread)), self.drivers)
 
     def affine(self, centre: jax.Array, scale: jax.Array) -> Self:
         return self._like(self.emission.affine(self._own(centre), self._own(scale)))

@@ -43,7 +43,6 @@ class Climb:
     draws: int
     seed: int
     deadline: float
-    start: np.ndarray | None = None
     drawn: int = 0
     attempts: list[Attempt] = field(default_factory=list)
     _search: Search | None = None
@@ -52,10 +51,7 @@ class Climb:
     def search(self) -> Search:
         """The modes of the density."""
         if self._search is None:
-            starts = starting_points(self.surface, self.seed)
-            if self.start is not None:
-                starts[0] = self.start
-            self._search = find_modes(self.surface, starts)
+            self._search = find_modes(self.surface, starting_points(self.surface, self.seed))
         return self._search
 
     @property

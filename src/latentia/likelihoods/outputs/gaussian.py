@@ -9,7 +9,7 @@ import numpy as np
 
 from latentia.constraints import Positive
 from latentia.distributions.parameters import as_parameter
-from latentia.numerics import LOG_2PI
+from latentia.numerics import normal_log_density
 from latentia.typing import Key, Scalar
 
 from .interface import AbstractOutput, one
@@ -54,7 +54,7 @@ class GaussianOutput(AbstractOutput):
         return True
 
     def log_prob(self, x: jax.Array, free: jax.Array) -> jax.Array:
-        return gaussian(x - one(free), self.scale)
+        return normal_log_density(x - one(free), self.scale)
 
     def sample(self, key: Key, free: jax.Array) -> jax.Array:
         noise = jax.random.normal(key, free.shape[:-1], free.dtype)
@@ -109,7 +109,7 @@ class VaryingGaussianOutput(AbstractOutput):
         return True
 
     def log_prob(self, x: jax.Array, free: jax.Array) -> jax.Array:
-        return gaussian(x - one(free), self._scale(free))
+        return normal_log_density(x - one(free), self._scale(free))
 
     def sample(self, key: Key, free: jax.Array) -> jax.Array:
         noise = jax.random.normal(key, free.shape[:-1], free.dtype)
@@ -133,8 +133,3 @@ class VaryingGaussianOutput(AbstractOutput):
 
     def describe(self) -> str:
         return "Gaussian entries, each with a scale of its own"
-
-
-def gaussian(gap: jax.Array, scale: jax.Array) -> jax.Array:
-    """The log density of a number this far from its mean."""
-    return -0.5 * (gap / scale) ** 2 - jnp.log(scale) - 0.5 * LOG_2PI
