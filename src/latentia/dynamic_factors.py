@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from latentia.data.covariates import joined
-from latentia.data.sequences import Sequences, read_sequences
+from latentia.data.covariates import series_and_inputs
+from latentia.data.sequences import Sequences
 from latentia.latents import GaussianChain
 from latentia.learning import EM, Fit
 from latentia.likelihoods import LinearGaussian, LinearGaussianRegression, PerStep
@@ -113,29 +113,18 @@ def _factors(prior: Any) -> int:
 
 def _read(model: Any, x: Any, given: Any) -> tuple[Sequences, np.ndarray | None]:
     """The series, and the covariates of all steps one after another."""
-    read = read_sequences(x, argument="x")
-    emission = model.likelihood.emission
-    columns, count = emission.loadings.shape[0], model.likelihood.dim - emission.loadings.shape[0]
-    if read.values.shape[1] != columns:
-        raise ValueError(
-            f"x should have {columns} columns, one for each series of the model, but has "
-            f"{read.values.shape[1]}: make the model with series={read.values.shape[1]}."
-        )
+    columns = model.likelihood.emission.loadings.shape[0]
+    read, inputs = series_and_inputs(
+        x, given, columns, model.likelihood.dim - columns,
+        ("make the model with series={}", "write dynamic_factors(series, factors, regressors=P)"),
+    )  # fmt: skip
     steps, unknown = len(read.values) - len(read.lengths), model.prior.dim
     if steps <= unknown:
         raise ValueError(
             f"x should have more than {unknown} moves from one step to the next, one for each "
             f"factor and lag, but has {steps}: choose fewer factors or lags."
         )
-    if count == 0:
-        if given is not None:
-            raise ValueError(
-                "given should be None, since the model has no regressors: write "
-                "dynamic_factors(series, factors, regressors=P)."
-            )
-        return read, None
-    rows = read_sequences(joined(x, given, count, "x"), argument="x").values
-    return read, rows[:, columns:]
+    return read, inputs
 
 
 def _turned(model: Any, factors: int) -> LatentVariableModel:

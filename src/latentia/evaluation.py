@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.inference.amortized import parts_of_model
-from latentia.inference.amortized_answers import is_deep, narrowed, read_data
+from latentia.inference.amortized_answers import in_blocks, is_deep, narrowed, read_data
 from latentia.inference.amortized_posterior import log_weights
 from latentia.numerics import log_sum_exp
 from latentia.precision import on_host, precision_of
@@ -142,7 +142,8 @@ def evaluate(model: Any, data: Any, k: int = 5000, key: int = 0) -> Evaluation:
     values, _ = read_data(model, data, "data")
     size = max(1, min(int(k), _ROOM // (_ROWS * 4 * model.likelihood.dim)))
     with precision_of(model):
-        found = on_host(_all_rows(model, values, int(k), size, int(key)))
+        ask = partial(_block, model, key=jax.random.key(int(key)), k=int(k), size=size)
+        found = on_host(in_blocks(ask, values, np.arange(len(values)), most=_ROWS))
     units = found.units.mean(axis=0)
     rate = -float(np.mean(found.elbo - found.fit))
     return Evaluation(
@@ -160,20 +161,8 @@ def evaluate(model: Any, data: Any, k: int = 5000, key: int = 0) -> Evaluation:
     )
 
 
-def _all_rows(model: Any, values: np.ndarray, k: int, size: int, seed: int) -> _Found:
-    parts = []
-    block = min(_ROWS, 1 << max(len(values) - 1, 0).bit_length())
-    for first in range(0, len(values), block):
-        rows = values[first : first + block]
-        filled = np.concatenate([rows, np.repeat(rows[:1], block - len(rows), axis=0)])
-        index = np.arange(first, first + block)
-        found = _block(model, filled, index, jax.random.key(seed), k=k, size=size)
-        parts.append(jax.tree.map(lambda leaf, n=len(rows): np.asarray(leaf)[:n], found))
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-
-
 @partial(jax.jit, static_argnames=("k", "size"))
-def _block(model: Any, rows: Any, index: Any, key: Any, *, k: int, size: int) -> _Found:
+def _block(model: Any, rows: Any, index: Any, *, key: Any, k: int, size: int) -> _Found:
     parts = parts_of_model(model)
     one = partial(_one, parts, k, size)
     return jax.vmap(lambda x, i: one(x, jax.random.fold_in(key, i)))(rows, index)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import block_diag
 
-from latentia.data.covariates import joined
-from latentia.data.sequences import Sequences, read_sequences
+from latentia.data.covariates import series_and_inputs
+from latentia.data.sequences import Sequences
 from latentia.latents import GaussianChain
 from latentia.learning import Fit, Gradient
 from latentia.likelihoods import LinearGaussian, LinearGaussianRegression, PerStep
@@ -122,29 +122,19 @@ def fit_structural(
         learner: by default ``Gradient``; EM reaches the same maximum, in more steps.
     """
     count = model.likelihood.dim - 1  # pyright: ignore
-    read = read_sequences(x, argument="x")
-    if read.values.shape[1] != 1:
-        raise ValueError(
-            f"x should be a series of one column, but has {read.values.shape[1]}: fit one after "
-            "another, or see dynamic_factors."
-        )
-    if count == 0 and given is not None:
-        raise ValueError(
-            "given should be None, since the model has no regressors: write "
-            "structural(regressors=P)."
-        )
-    if count:
-        given = list(given) if isinstance(x, list | tuple) and given is not None else given
-        rows = joined(x, given, count, "x")
-        read = read_sequences(rows, argument="x")
+    plain, inputs = series_and_inputs(
+        x, given, 1, count,
+        ("a series is one column, so fit one after another, or see dynamic_factors", "write structural(regressors=P)"),
+    )  # fmt: skip
+    inputs = np.empty((len(plain.values), 0)) if inputs is None else inputs
+    read = plain._replace(values=np.column_stack([plain.values, inputs]))
     _need_steps(model, read)
     # In units of their own, as the series is: the gradient treats all numbers alike.
     scale = np.nanstd(read.values[:, 1:], axis=0)
     scale = np.where(scale > 0, scale, 1.0)
-    units = read._replace(values=read.values / np.append(1.0, scale))
-    begun = _scaled(model, units, scale)
+    inputs = inputs / scale
+    begun = _scaled(model, read._replace(values=read.values / np.append(1.0, scale)), scale)
     learner = Gradient(start="given", n_init=1) if learner is None else learner
-    plain, inputs = units._replace(values=units.values[:, :1]), units.values[:, 1:]
     found = fit(begun, plain, given=inputs if count else None, fixed=FIXED, learner=learner)
     # Of the loadings nothing is free: the variances of the parts, that of the noise, the effects.
     chain: Any = begun.prior

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from .sequences import Sequences
+from .sequences import Sequences, read_sequences
 from .table import read_table
 
 
@@ -47,6 +47,37 @@ def joined(data: Any, given: Any, count: int, argument: str, *, always: bool = F
         one = np.asarray(data)[None]
         return _beside(one, np.asarray(given)[None], count, argument, always)[0]
     return _beside(data, given, count, argument, always)
+
+
+def series_and_inputs(
+    x: Any, given: Any, columns: int, count: int, remedies: tuple[str, str]
+) -> tuple[Sequences, np.ndarray | None]:
+    """Sequences of so many columns, and the covariates of all steps one after another, or None.
+
+    Args:
+        x: one table ``[T, D]``, or a list of them.
+        given: covariates of the same make, for a model that uses some.
+        columns: D.
+        count: P, as the model has it.
+        remedies: what to do about other columns, with ``{}`` for their number; and about
+            covariates that the model does not use.
+    """
+    read = read_sequences(x, argument="x")
+    found = read.values.shape[1]
+    if found != columns:
+        wanted = f"{columns} column{'s' if columns > 1 else ''}"
+        raise ValueError(
+            f"x should have {wanted}, as the model has, but has {found}: "
+            f"{remedies[0].format(found)}."
+        )
+    if count == 0:
+        if given is not None:
+            raise ValueError(
+                f"given should be None, since the model has no regressors: {remedies[1]}."
+            )
+        return read, None
+    rows = read_sequences(joined(x, given, count, "x"), argument="x").values
+    return read, rows[:, columns:]
 
 
 def _beside(data: Any, given: Any, count: int, argument: str, always: bool) -> np.ndarray:

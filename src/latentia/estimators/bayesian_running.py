@@ -5,11 +5,17 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.cluster import KMeans, kmeans_plusplus
 from sklearn.exceptions import ConvergenceWarning
 
 from latentia.learning.normal_wishart import KINDS as LAWS
 from latentia.learning.normal_wishart import NormalWishart
+from latentia.learning.partitions import (
+    kmeans_plus_plus,
+    lloyd,
+    random_responsibilities,
+    random_rows,
+    standardise,
+)
 from latentia.learning.variational_mixture import (
     MixturePrior,
     ascend,
@@ -111,31 +117,23 @@ def _starts(estimator: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> 
     count = _STARTS if estimator.n_init == "auto" else int(estimator.n_init)
     if estimator.n_components == 1:
         count = 1
-    # In units of each column's spread, so that units do not matter.
-    scaled = rows / np.where(rows.std(axis=0) > 0, rows.std(axis=0), 1.0)
-    return [_start(estimator, scaled, weight, seed + 1000 * place) for place in range(count)]
+    points = standardise(rows, weight)
+    return [_start(estimator, points, weight, seed + 1000 * place) for place in range(count)]
 
 
-def _start(estimator: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> np.ndarray:
+def _start(estimator: Any, points: np.ndarray, weight: np.ndarray, seed: int) -> np.ndarray:
     states, kind = int(estimator.n_components), estimator.init_params
     rng = np.random.default_rng(seed)
     if kind == "random":
-        shares = rng.uniform(size=(len(rows), states))
-        return shares / shares.sum(axis=1, keepdims=True)
-    if kind in ("k-means++", "random_from_data"):
-        if kind == "k-means++":
-            _, chosen = kmeans_plusplus(rows, states, random_state=seed % 2**32)
-        else:
-            chosen = rng.choice(len(rows), states, replace=False)
-        square = ((rows[:, None] - rows[chosen]) ** 2).sum(axis=-1)
-        labels = np.argmin(square, axis=1)
+        return random_responsibilities(len(points), states, rng)
+    # Rows of weight zero are no centres, but belong to one as all others do.
+    heavy = np.flatnonzero(weight > 0)
+    if kind == "random_from_data":
+        chosen = random_rows(weight[heavy], states, rng)
     else:
-        means = KMeans(states, n_init=1, random_state=seed % 2**32)  # pyright: ignore[reportArgumentType]
-        with warnings.catch_warnings():
-            # Of rows that are alike, which is no matter here.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            labels = means.fit(rows, sample_weight=weight).labels_
-    return np.eye(states)[labels]
+        chosen = kmeans_plus_plus(points[heavy], weight[heavy], states, [rng])[0]
+    steps = 0 if kind in ("k-means++", "random_from_data") else 20
+    return np.eye(states)[lloyd(points, weight, points[heavy[chosen]], steps)]
 
 
 def _publish(

@@ -67,15 +67,25 @@ def answer_amortized(model: Any, x: Any, ask: Ask, labels: Any = None) -> Any:
     return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
 
 
-def in_blocks(question: Callable[[Any], Any], values: np.ndarray) -> Any:
-    """The answers of all rows ``[N, ...]``, asked in blocks of a few different sizes."""
-    size = min(_AT_ONCE, 1 << max(len(values) - 1, 0).bit_length())
+def in_blocks(
+    question: Callable[..., Any], values: np.ndarray, *others: np.ndarray, most: int = _AT_ONCE
+) -> Any:
+    """The answers of all rows ``[N, ...]``, asked in blocks of a few different sizes.
+
+    Args:
+        question: called with a block of each array.
+        values, others: arrays with a leading axis of N.
+        most: the most rows of a block.
+    """
+    size = min(most, 1 << max(len(values) - 1, 0).bit_length())
     answers = []
     for first in range(0, len(values), size):
-        rows = values[first : first + size]
+        rows, *more = (column[first : first + size] for column in (values, *others))
         # Filled up, so that one program serves every block.
-        filled = np.concatenate([rows, np.repeat(rows[:1], size - len(rows), axis=0)])
-        answer = question(filled)
+        filled = (
+            np.concatenate([c, np.repeat(c[:1], size - len(c), axis=0)]) for c in (rows, *more)
+        )
+        answer = question(*filled)
         answers.append(jax.tree.map(lambda leaf, n=len(rows): np.asarray(leaf)[:n], answer))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *answers)
 
