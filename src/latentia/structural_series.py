@@ -123,9 +123,15 @@ def fit_structural(
     """
     count = model.likelihood.dim - 1  # pyright: ignore
     plain, inputs = series_and_inputs(
-        x, given, 1, count,
-        ("a series is one column, so fit one after another, or see dynamic_factors", "write structural(regressors=P)"),
-    )  # fmt: skip
+        x,
+        given,
+        1,
+        count,
+        (
+            "a series is one column, so fit one after another, or see dynamic_factors",
+            "write structural(regressors=P)",
+        ),
+    )
     inputs = np.empty((len(plain.values), 0)) if inputs is None else inputs
     read = plain._replace(values=np.column_stack([plain.values, inputs]))
     _need_steps(model, read)
