@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .fitting import fitted, report, save
+from .fitting import fit, fitted, report, save
 from .options import json_option
 from .running import guarded, prepare
 
@@ -31,11 +31,9 @@ def demo(out: str, as_json: bool) -> None:
 
     data = load_faithful()
     table = pa.table({name: data.data[:, j] for j, name in enumerate(data.columns)})
-    options: dict[str, Any] = {
-        "model": "gaussian-mixture", "components": tuple(range(1, 7)),
-        "covariance": ("full", "tied"), "criterion": "bic", "seed": 0, "max_iter": 1000,
-        "tol": 1e-6, "n_init": None, "plots": True,
-    }  # fmt: skip
+    # As if typed, so that all other options are the defaults of `latentia fit`.
+    typed = ["-", "--components", "1:6", "--covariance", "full,tied", "--out", out]
+    options: dict[str, Any] = fit.make_context("fit", typed).params
     if not as_json:
         click.echo(
             "272 eruptions of the Old Faithful geyser: how long each took, and how long the wait "
