@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
 import latentia as lt
@@ -72,6 +73,32 @@ def test_missing_entries_of_a_table_are_integrated_out():
 def test_wrong_arguments_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         lt.VariationalAutoencoder(**options).fit(np.full((20, 3), 0.5))
+
+
+def test_rows_of_no_weight_are_not_looked_at():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3)).astype(np.float32)
+    options = {"widths": (4,), "max_iter": 2, "validation_fraction": 0.0, "batch_size": 16}
+    weight = np.repeat([1.0, 0.0], 40)
+    bounds = [
+        lt.VariationalAutoencoder(2, **options)
+        .fit(np.concatenate([x, other]), sample_weight=weight)
+        .lower_bound_
+        for other in (x, x[::-1] - 7)
+    ]
+    assert bounds[0] == bounds[1]
+    with pytest.raises(ValueError, match="weights should"):
+        lt.VariationalAutoencoder(2, **options).fit(x, sample_weight=-np.ones(40))
+
+
+def test_what_the_fitted_model_cannot_answer_is_refused(fitted, pictures):
+    holed = np.where(np.arange(8)[:, None, None] == 2, np.nan, pictures[:2])
+    with pytest.raises(ValueError, match="fit again with some"):
+        fitted.transform(holed)
+    with pytest.raises(ValueError, match="X should be finite"):
+        fitted.inverse_transform(np.full((1, 3), np.nan))
+    with pytest.raises(TypeError, match=r"call .toarray\(\)"):
+        fitted.transform(csr_matrix(np.zeros((2, 192))))
 
 
 def test_pictures_of_mixed_sizes_are_refused():

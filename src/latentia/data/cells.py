@@ -97,11 +97,17 @@ def _frame(data: Any, argument: str) -> nw.DataFrame[Any] | None:
     return frame if isinstance(frame, nw.DataFrame) else None
 
 
-def plain_array(data: Any, argument: str) -> np.ndarray:
-    """Anything else as a plain array of booleans, integers, floats or Python objects."""
+def refuse_sparse(data: Any, argument: str) -> None:
+    """Raise ``TypeError`` for a sparse matrix."""
+    # SciPy has been imported by whoever made one, and need not be by all others.
     sparse = sys.modules.get("scipy.sparse")
     if sparse is not None and sparse.issparse(data):
         raise TypeError(f"{argument} should be dense, but is a sparse matrix: call .toarray().")
+
+
+def plain_array(data: Any, argument: str) -> np.ndarray:
+    """Anything else as a plain array of booleans, integers, floats or Python objects."""
+    refuse_sparse(data, argument)
     if data is None or isinstance(data, (str, bytes, dict, set, Iterator, PathLike)):
         raise TypeError(
             f"{argument} should hold rows of numbers, but is a {type(data).__name__}: pass an "

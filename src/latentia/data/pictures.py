@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from .cells import refuse_sparse
 from .table import read_table
 
 
@@ -22,7 +23,7 @@ def read_pictures(data: Any, shape: tuple[int, ...], argument: str) -> tuple[np.
 
     Raises:
         ValueError: if sizes differ or do not fit, there is nothing, or a value is infinite.
-        TypeError: if ``data`` are no numbers.
+        TypeError: if ``data`` are no numbers, or sparse.
     """
     frame = hasattr(data, "columns")
     values = read_table(data, argument=argument).values if frame else as_array(data, argument)
@@ -58,6 +59,7 @@ def require_support(values: np.ndarray, family: Any, unit: np.ndarray, argument:
 
 def as_array(data: Any, argument: str) -> np.ndarray:
     """Numbers of any make as an array of floats, NaN where masked; see ``read_pictures``."""
+    refuse_sparse(data, argument)
     try:
         if isinstance(data, np.ma.MaskedArray):
             data = np.ma.filled(data.astype(np.result_type(data, np.float32)), np.nan)

@@ -33,6 +33,11 @@ def number(*also: Any) -> Rule:
     return rule
 
 
+def positive(value: Any) -> str:
+    """A finite number above 0."""
+    return "" if value != 0 and not number()(value) else "a number above 0"
+
+
 def one_of(*options: Any) -> Rule:
     """One of a few values."""
     text = f"one of {', '.join(map(repr, options))}"

@@ -17,7 +17,7 @@ from latentia.learning.stochastic_gradient import StochasticGradient
 from latentia.verbs import infer, map_estimate, sample, score
 
 from .autoencoder_parts import FAMILIES, NETWORKS, PRIORS, build, guess_family
-from .parameters import check_parameters, number, one_of, seed, seed_of, whole
+from .parameters import check_parameters, number, one_of, positive, seed, seed_of, whole
 
 
 class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -68,7 +68,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "warm_up": whole(0),
         "max_iter": whole(1),
         "batch_size": whole(1),
-        "learning_rate": number(),
+        "learning_rate": positive,
         "validation_fraction": number(),
         "n_iter_no_change": whole(1),
         "score_draws": whole(1),
@@ -116,12 +116,13 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.score_draws = score_draws
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, *, watch: Any = None) -> Self:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, watch: Any = None) -> Self:
         """Fit to ``X [N, D]`` or ``[N, height, width(, channels)]``.
 
         Args:
             X: the data, in the values of the family.
             y: ignored.
+            sample_weight: ``[N]``, how much each datum counts.
             watch: called with each ``Epoch``; a true answer ends the training.
 
         Raises:
@@ -133,17 +134,17 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         family = guess_family(values) if self.family == "auto" else self.family
         start = seed_of(self.random_state)
         model = build(self, family, self.image_shape_, bool(np.isnan(values).any()), values, start)
-        self._learn(model, values, self._learner(len(values)), start, watch)
+        self._learn(model, values, sample_weight, self._learner(len(values)), start, watch)
         return self
 
-    def partial_fit(self, X: Any, y: Any = None) -> Self:
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """One more epoch on ``X``, from the weights as they are; the first call is ``fit``."""
         if not hasattr(self, "model_"):
-            return self.fit(X)
+            return self.fit(X, sample_weight=sample_weight)
         check_parameters(self, self._rules)
         values = self._read(X, reset=False)
         learner = self._learner(len(values), epochs=1, held_out=0.0, start="given")
-        self._learn(self.model_, values, learner, seed_of(self.random_state), None)
+        self._learn(self.model_, values, sample_weight, learner, seed_of(self.random_state), None)
         return self
 
     def _learner(self, count: int, **options: Any) -> StochasticGradient:
@@ -163,9 +164,11 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             **chosen,
         )
 
-    def _learn(self, model: Any, values: np.ndarray, learner: Any, start: int, watch: Any) -> None:
+    def _learn(
+        self, model: Any, values: Any, weights: Any, learner: Any, start: int, watch: Any
+    ) -> None:
         try:
-            fit = fit_deep(model, values, learner, None, {}, start, watch)
+            fit = fit_deep(model, values, learner, weights, {}, start, watch)
         except BoundFitInterrupted as stop:
             self._settle(stop.fit)
             raise
@@ -194,6 +197,11 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             self.image_shape_ = (*shape, 1) if len(shape) == 2 else shape
             self.n_features_in_ = prod(shape)
         values, _ = read_pictures(X, self.image_shape_, "X")
+        if not (reset or self.model_.inference.masked) and np.isnan(values).any():
+            raise ValueError(
+                "X should have no missing entries (NaN), since there were none in the data of the "
+                "fit, and so the encoder never learned what to do with them: fit again with some."
+            )
         self.dtype_ = values.dtype if reset else self.dtype_
         return values
 

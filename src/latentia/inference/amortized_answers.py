@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from latentia.data.pictures import read_pictures, require_support
+from latentia.data.pictures import as_array, read_pictures, require_support
 from latentia.model import Route
 from latentia.precision import is_traced, on_host, precision_of
 
@@ -135,14 +135,17 @@ def decoded(model: Any, z: Any, argument: str = "z") -> np.ndarray:
     """The x expected for each ``z [N, L]``, without the noise of its entries.
 
     Raises:
-        ValueError: if z has not as many columns as the model has latent dimensions.
+        ValueError: if z has not as many columns as the model has latent dimensions, or is not
+            finite.
     """
-    values, latent = np.asarray(z), model.likelihood.latent_dim
+    values, latent = as_array(z, argument), model.likelihood.latent_dim
     if values.ndim != 2 or values.shape[1] != latent:
         raise ValueError(
             f"{argument} should have {latent} columns, one for each latent dimension, but has the "
             f"shape {values.shape}."
         )
+    if not np.isfinite(values).all():
+        raise ValueError(f"{argument} should be finite, but has NaN or infinite entries.")
     model = narrowed(model)
     with precision_of(model):
         return on_host(in_blocks(partial(_decoded, model.likelihood), values.astype(_dtype(model))))
