@@ -12,7 +12,6 @@ from latentia.data import (
     Column,
     Schema,
     decode,
-    describe,
     encode,
     from_json,
     infer_items,
@@ -327,62 +326,3 @@ def test_items_in_arrays():
     with pytest.raises(ValueError, match="column 'x0' of X should be finite or missing, but row 1"):
         infer_items([[0.5], [np.inf]])
     assert "60 levels" in infer_items(np.arange(60)[:, None]).notes[0]
-
-
-def test_a_schema_goes_through_json():
-    schema = infer_schema(pl.DataFrame(DATA))
-    assert from_json(json.loads(json.dumps(to_json(schema)))) == schema
-    ordered = infer_schema(pd.DataFrame({"c": pd.Categorical([2, 1], [2, 1], ordered=True)}))
-    assert from_json(json.loads(json.dumps(to_json(ordered)))) == ordered
-
-
-def entry(**changes):
-    columns = [{"name": "a", "kind": "categorical", "levels": ["x", "y"]} | changes]
-    return {"columns": columns, "notes": []}
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        None,
-        [],
-        {},
-        {"columns": []},
-        {"columns": {}, "notes": []},
-        {"columns": [], "notes": [1]},
-        {"columns": [None], "notes": []},
-        {"columns": [{"name": "a"}], "notes": []},
-        {"columns": entry()["columns"] * 2, "notes": []},
-        entry(name=1),
-        entry(kind="normal"),
-        entry(kind=["gaussian"]),
-        entry(kind="gaussian"),
-        entry(levels=None),
-        entry(levels=[]),
-        entry(levels="xy"),
-        entry(levels=["x", "x"]),
-        entry(levels=["x", 1]),
-        entry(levels=[True, 0]),
-        entry(levels=[1, 1.0]),
-        entry(levels=[[], {}]),
-        entry(levels=[float("nan"), 1]),
-        entry(levels=[float("inf"), 1]),
-        entry(kind="bernoulli", levels=["x"]),
-        entry(kind="bernoulli", levels=[1, 2, 3]),
-        entry(kind="poisson", levels=[1, 2]),
-    ],
-)
-def test_damaged_json_is_one_sentence(data):
-    with pytest.raises(ValueError, match="schema"):
-        from_json(data)
-
-
-def test_a_schema_is_printed_as_a_table():
-    lines = describe(infer_schema(pl.DataFrame(DATA))).splitlines()
-    assert lines[0].split() == ["column", "kind", "levels"]
-    assert lines[1].split() == ["flag", "bernoulli", "False,", "True"]
-    assert lines[4].split() == ["many", "poisson"]
-    assert len(lines) == 10 and lines[7].startswith(
-        "note: two: the whole numbers 5 and 7 are levels"
-    )
-    assert "... (9 levels)" in describe(infer_items(np.arange(9)[:, None]))
