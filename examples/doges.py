@@ -81,7 +81,15 @@ plt.show()
 
 # %% [markdown]
 # What do the coordinates mean? The true factors are known here, so we can ask how much of each of
-# them a linear function of z predicts (R², on new doges; an angle by its cosine and sine).
+# them a linear function of z predicts (R², on doges that it was not fitted to), and which
+# coordinate says most about it.
+
+# %%
+codes = lt.infer(fit.model, doges.images).mean
+print(lt.disentanglement(codes, doges.factors, doges.names, periodic=["hue"]))
+
+# %% [markdown]
+# The same linear function, on doges that neither it nor the model has seen:
 
 
 # %%
@@ -91,12 +99,8 @@ def with_hue(factors):
 
 
 names = [*doges.names[:4], "cos(hue)", "sin(hue)", *doges.names[5:]]
-codes = lt.infer(fit.model, doges.images).mean
 probe = LinearRegression().fit(codes, with_hue(doges.factors))
 truth, found = with_hue(new.factors), probe.predict(posterior.mean)
-share = 1 - ((truth - found) ** 2).sum(axis=0) / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0)
-print({name: round(float(value), 2) for name, value in zip(names, share, strict=True)})
-
 # %%
 figure, axes = plt.subplots(1, 3, figsize=(10, 3.2), layout="constrained")
 for ax, name in zip(axes, ["turn", "across", "light"], strict=True):

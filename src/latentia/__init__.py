@@ -61,8 +61,12 @@ if TYPE_CHECKING:
     from .estimators.variational_autoencoder import (
         VariationalAutoencoder as VariationalAutoencoder,
     )
+    from .evaluation import Disentanglement as Disentanglement
     from .evaluation import Evaluation as Evaluation
+    from .evaluation import TwoSample as TwoSample
+    from .evaluation import disentanglement as disentanglement
     from .evaluation import evaluate as evaluate
+    from .evaluation import two_sample as two_sample
     from .forecasting import Forecast as Forecast
     from .forecasting import forecast as forecast
     from .inference import NUTS as NUTS
@@ -74,8 +78,10 @@ if TYPE_CHECKING:
     from .inference import FullRank as FullRank
     from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
+    from .inference import LowRank as LowRank
     from .inference import MeanField as MeanField
     from .inference import MomentMatching as MomentMatching
+    from .inference import Pathfinder as Pathfinder
     from .inference import Quadrature as Quadrature
     from .inference import UntrustedPosterior as UntrustedPosterior
     from .inference import choose as choose
@@ -195,6 +201,10 @@ _WHERE = {
     "VampPrior": "latentia.latents",
     "FlowLatent": "latentia.latents",
     "evaluate": "latentia.evaluation",
+    "disentanglement": "latentia.evaluation",
+    "Disentanglement": "latentia.evaluation",
+    "two_sample": "latentia.evaluation",
+    "TwoSample": "latentia.evaluation",
     "Evaluation": "latentia.evaluation",
     "CoordinateAscent": "latentia.inference",
     "Exact": "latentia.inference",
@@ -206,6 +216,8 @@ _WHERE = {
     "MeanField": "latentia.inference",
     "NUTS": "latentia.inference",
     "MomentMatching": "latentia.inference",
+    "LowRank": "latentia.inference",
+    "Pathfinder": "latentia.inference",
     "UntrustedPosterior": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",

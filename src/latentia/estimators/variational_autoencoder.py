@@ -197,18 +197,23 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             self.image_shape_ = (*shape, 1) if len(shape) == 2 else shape
             self.n_features_in_ = prod(shape)
         values, _ = read_pictures(X, self.image_shape_, "X")
-        if not (reset or self.model_.inference.masked) and np.isnan(values).any():
+        self.dtype_ = values.dtype if reset else self.dtype_
+        return values
+
+    def _encodable(self, X: Any) -> np.ndarray:
+        """Data that the encoder can read."""
+        check_is_fitted(self, "model_")
+        values = self._read(X, reset=False)
+        if not self.model_.inference.masked and np.isnan(values).any():
             raise ValueError(
                 "X should have no missing entries (NaN), since there were none in the data of the "
                 "fit, and so the encoder never learned what to do with them: fit again with some."
             )
-        self.dtype_ = values.dtype if reset else self.dtype_
         return values
 
     def transform(self, X: Any) -> np.ndarray:
         """The posterior means of z, ``[N, L]``."""
-        check_is_fitted(self, "model_")
-        return infer(self.model_, self._read(X, reset=False)).mean
+        return infer(self.model_, self._encodable(X)).mean
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """The data expected for ``X [N, L]`` of z, in the shape of those that were fitted."""
@@ -222,8 +227,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def score_samples(self, X: Any) -> np.ndarray:
         """The importance-weighted bound of the log-likelihood of each datum, ``[N]``."""
-        check_is_fitted(self, "model_")
-        return score(self.model_, self._read(X, reset=False))
+        return score(self.model_, self._encodable(X))
 
     def score(self, X: Any, y: Any = None) -> float:
         """The mean of ``score_samples``."""
@@ -231,8 +235,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def evaluate(self, X: Any, k: int = 1000) -> Evaluation:
         """Likelihood, rate, distortion and a verdict on new data; see ``latentia.evaluate``."""
-        check_is_fitted(self, "model_")
-        return evaluate(self.model_, self._read(X, reset=False), k)
+        return evaluate(self.model_, self._encodable(X), k)
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw data ``[n_samples, *shape]`` and the z of each, ``[n_samples, L]``."""

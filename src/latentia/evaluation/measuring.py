@@ -1,0 +1,168 @@
+"""How good a deep latent variable model is on new data: the compiled measurements."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from latentia.inference.amortized import parts_of_model
+from latentia.inference.amortized_answers import in_blocks, is_deep, narrowed, read_data
+from latentia.inference.amortized_posterior import log_weights
+from latentia.numerics import log_sum_exp
+from latentia.precision import on_host, precision_of
+from latentia.verbs import require_set, sample
+
+from .report import Evaluation
+from .two_sample import two_sample
+
+# Numbers in memory at once, about.
+_ROOM = 2**24
+_ROWS = 64
+# Draws that compare the bound of the encoder's proposal with that of a refined one.
+_COMPARED = 256
+# Data, and as many draws of the model, that are compared with each other.
+_TESTED = 500
+
+
+class _Found(NamedTuple):
+    evidence: Any
+    effective: Any
+    elbo: Any
+    gain: Any
+    fit: Any
+    units: Any
+    mean: Any
+    error: Any
+
+
+def evaluate(model: Any, data: Any, k: int = 5000, key: int = 0, *, refine: int = 50) -> Evaluation:
+    """Measure a model with an encoder on data that it was not fitted to, in bounded memory.
+
+    The log-likelihood is the importance-weighted bound of Burda, Grosse and Salakhutdinov (2016,
+    equation 8), whose draws come from the encoder. How much of what the ELBO lacks is the encoder's
+    fault is found by refining its proposal for each datum (Cremer, Li and Duvenaud 2018, section
+    3). Draws of the model are compared with data by ``two_sample``.
+
+    Args:
+        model: a fitted model with ``inference=Amortized(...)``.
+        data: ``[N, *shape]``, or ``[N, D]``; missing entries as the model takes them.
+        k: how many draws for each datum.
+        key: a whole number that decides the draws.
+        refine: steps uphill that refine each proposal; 0 for none, and no amortisation gap.
+
+    Raises:
+        ValueError: if the data do not fit the model, or k is no whole number of at least 1.
+        TypeError: if the model has no encoder.
+    """
+    if not is_deep(model):
+        raise TypeError(
+            "model should have an encoder, inference=Amortized(...), but has none: use "
+            "latentia.score, and the verdict of the Fit."
+        )
+    if not isinstance(k, int | np.integer) or k < 1:
+        raise ValueError(f"k should be a whole number of at least 1, but is {k!r}.")
+    if not isinstance(refine, int | np.integer) or refine < 0:
+        raise ValueError(f"refine should be a whole number of at least 0, but is {refine!r}.")
+    require_set(model)
+    model = narrowed(model)
+    values, _ = read_data(model, data, "data")
+    size = max(1, min(int(k), _ROOM // (_ROWS * 4 * model.likelihood.dim)))
+    with precision_of(model):
+        key = jax.random.key(int(key))
+        ask = partial(_block, model, key=key, k=int(k), size=size, refine=int(refine))
+        found = on_host(in_blocks(ask, values, np.arange(len(values)), most=_ROWS))
+    units = found.units.mean(axis=0)
+    rate = -float(np.mean(found.elbo - found.fit))
+    return Evaluation(
+        log_likelihood=float(found.evidence.mean()),
+        standard_error=float(found.evidence.std() / np.sqrt(len(values))),
+        draws=int(k),
+        each=found.evidence,
+        effective=found.effective,
+        elbo=float(found.elbo.mean()),
+        distortion=-float(found.fit.mean()),
+        rate=rate,
+        units=units,
+        activity=found.mean.var(axis=0),
+        error=float(np.nanmean(found.error)),
+        amortization=found.gain if refine else None,
+        p_value=_compared(model, values, key),
+    )
+
+
+def _compared(model: Any, values: np.ndarray, key: Any) -> float | None:
+    """The p-value of draws of the model being data; none where entries are missing, or few."""
+    some = values[:_TESTED].reshape(len(values[:_TESTED]), -1)
+    if len(some) < 2 or np.isnan(some).any():
+        return None
+    drawn = sample(model, jax.random.fold_in(key, len(values)), len(some)).x
+    return two_sample(drawn.reshape(some.shape), some).p_value
+
+
+@partial(jax.jit, static_argnames=("k", "size", "refine"))
+def _block(
+    model: Any, rows: Any, index: Any, *, key: Any, k: int, size: int, refine: int
+) -> _Found:
+    parts = parts_of_model(model)
+    one = partial(_one, parts, k, size, refine)
+    return jax.vmap(lambda x, i: one(x, jax.random.fold_in(key, i)))(rows, index)
+
+
+def _one(parts: Any, k: int, size: int, refine: int, x: jax.Array, key: Any) -> _Found:
+    """All about one x."""
+    proposal = parts.inference.improve(parts, x, parts.inference.propose(x), key)
+    sums = _weighed(parts, x, proposal, key, k, size)
+    gain = jnp.zeros((), x.dtype)
+    if refine:
+        # The steps see draws of their own: those that compare must not be fitted to.
+        climbing, comparing = jax.random.split(jax.random.fold_in(key, k))
+        refined = parts.inference.improve(parts, x, proposal, climbing, refine)
+        bounds = [
+            _weighed(parts, x, q, comparing, _COMPARED, min(size, _COMPARED))[2]
+            for q in (proposal, refined)
+        ]
+        gain = (bounds[1] - bounds[0]) / _COMPARED
+    return _told(parts, x, proposal, *sums, k)._replace(gain=gain)
+
+
+def _weighed(parts: Any, x: Any, proposal: Any, key: Any, k: int, size: int) -> Any:
+    """Of k log weights the log of their sum, that of their squares' sum, and their own sum."""
+    low = jnp.full((), -jnp.inf, x.dtype)
+    zero = jnp.zeros((), x.dtype)
+
+    def more(count: jax.Array, sums: Any) -> Any:
+        total, square, weight_sum = sums
+        noise = jax.random.normal(jax.random.fold_in(key, count), (size, proposal.mean.size))
+        u = jax.vmap(proposal.at)(noise.astype(x.dtype))
+        weights = log_weights(parts, x, proposal, u)
+        counted = count * size + jnp.arange(size) < k
+        kept = jnp.where(counted, weights, -jnp.inf)
+        total = jnp.logaddexp(total, log_sum_exp(kept))
+        square = jnp.logaddexp(square, log_sum_exp(2 * kept))
+        return total, square, weight_sum + jnp.sum(jnp.where(counted, weights, 0.0))
+
+    return jax.lax.fori_loop(0, -(-k // size), more, (low, low, zero))
+
+
+def _told(
+    parts: Any, x: Any, proposal: Any, total: Any, square: Any, weight_sum: Any, k: int
+) -> _Found:
+    elbo = weight_sum / k
+    units = proposal.divergence()
+    rate = jnp.sum(units)
+    if not parts.prior.whitened:
+        # With as many draws as these, of the rate as well.
+        noise = jax.random.normal(jax.random.key(0), (256, units.size), x.dtype)
+        u = jax.vmap(proposal.at)(noise)
+        rate = jnp.mean(proposal.log_prob(u) - jax.vmap(parts.prior.log_prob_at)(u))
+        units = jnp.full_like(units, jnp.nan)
+    gap = x - parts.likelihood.mean(parts.prior.place(proposal.mean))
+    seen = ~jnp.isnan(gap)
+    error = jnp.sum(jnp.where(seen, gap, 0.0) ** 2) / jnp.sum(seen)
+    evidence = total - jnp.log(k)
+    effective = jnp.exp(2 * total - square)
+    return _Found(
+        evidence, effective, elbo, jnp.zeros_like(elbo), elbo + rate, units, proposal.mean, error
+    )

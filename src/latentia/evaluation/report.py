@@ -1,0 +1,108 @@
+"""What is known about a deep latent variable model once it was measured."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from latentia.verdict import Exactness, Verdict
+
+# A coordinate whose posterior mean varies by less than this over the data is not used.
+ACTIVE = 0.01
+
+
+@dataclass(frozen=True, repr=False)
+class Evaluation:
+    """What ``evaluate`` found, in nats per datum.
+
+    Attributes:
+        log_likelihood: the importance-weighted bound of the mean log p(x).
+        standard_error: of that mean over the data.
+        draws: k, how many draws there were for each datum.
+        each: ``[N]``, the log evidence of each datum.
+        effective: ``[N]``, how many independent draws the weights of a datum are worth.
+        elbo: the evidence lower bound: minus distortion minus rate.
+        distortion: minus the expected log p(x|z).
+        rate: how far the posteriors are from the prior.
+        units: ``[L]``, the rate of each coordinate; NaN if the prior does not tell them apart.
+        activity: ``[L]``, the variance over the data of each posterior mean (Burda et al. 2016).
+        error: the mean squared error of the x expected at the posterior mean.
+        amortization: ``[N]``, the amortisation gap: how much higher the bound of each datum is
+            with a posterior of its own than with the encoder's. None if it was not asked for.
+        p_value: of the hypothesis that draws of the model are distributed as the data (see
+            ``two_sample``). None if entries are missing.
+    """
+
+    log_likelihood: float
+    standard_error: float
+    draws: int
+    each: np.ndarray
+    effective: np.ndarray
+    elbo: float
+    distortion: float
+    rate: float
+    units: np.ndarray
+    activity: np.ndarray
+    error: float
+    amortization: np.ndarray | None
+    p_value: float | None
+
+    @property
+    def exactness(self) -> Exactness:
+        """An estimate: a lower bound in expectation over the draws."""
+        return Exactness.ESTIMATE
+
+    @property
+    def active(self) -> int:
+        """How many coordinates the model uses."""
+        return int((self.activity > ACTIVE).sum())
+
+    @property
+    def gap(self) -> float:
+        """How far the ELBO is below the importance-weighted bound: at most the mean distance of
+        the encoder's posteriors from the true ones."""
+        return self.log_likelihood - self.elbo
+
+    @property
+    def verdict(self) -> Verdict:
+        """How far to trust the log-likelihood."""
+        if not np.isfinite(self.log_likelihood):
+            return Verdict("fail", "The log-likelihood is not finite: fit the model again.")
+        if self.active == 0:
+            return Verdict(
+                "suspect",
+                "No latent coordinate is used (posterior collapse): fit again with a warm-up or "
+                "free bits, or a weaker decoder.",
+            )
+        poor = float(np.mean(self.effective < 10))
+        if poor > 0.1:
+            return Verdict(
+                "suspect",
+                f"The weights of {poor:.0%} of the data are worth fewer than 10 draws, so their "
+                "evidence may be far too low: raise k, or refine the encoder's answers.",
+            )
+        return Verdict(
+            "pass",
+            f"The weights of {1 - poor:.0%} of the data are worth at least 10 of {self.draws} "
+            f"draws, and {self.active} of {len(self.activity)} coordinates are used.",
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Evaluation: log-likelihood {self.log_likelihood:.6g} +- {self.standard_error:.2g} "
+            f"per datum (importance-weighted bound, k = {self.draws}, {len(self.each)} data)\n"
+            f"  ELBO {self.elbo:.6g} = -distortion {self.distortion:.6g} - rate {self.rate:.4g}; "
+            f"gap {self.gap:.3g}{self._gap_parts()}\n"
+            f"  {self.active} of {len(self.activity)} coordinates are active; mean squared error "
+            f"of reconstructions {self.error:.4g}\n{self._of_draws()}  {self.verdict}"
+        )
+
+    def _gap_parts(self) -> str:
+        if self.amortization is None:
+            return ""
+        return f", of which the encoder's part (amortisation) {self.amortization.mean():.3g}"
+
+    def _of_draws(self) -> str:
+        if self.p_value is None:
+            return ""
+        said = "can be told from" if self.p_value < 0.05 else "cannot be told from"
+        return f"  draws of the model {said} these data (p = {self.p_value:.3g})\n"
