@@ -70,8 +70,8 @@ def evaluate(model: Any, data: Any, k: int = 5000, key: int = 0, *, refine: int 
     values, _ = read_data(model, data, "data")
     size = max(1, min(int(k), _ROOM // (_ROWS * 4 * model.likelihood.dim)))
     with precision_of(model):
-        key = jax.random.key(int(key))
-        ask = partial(_block, model, key=key, k=int(k), size=size, refine=int(refine))
+        seed = jax.random.key(int(key))
+        ask = partial(_block, model, key=seed, k=int(k), size=size, refine=int(refine))
         found = on_host(in_blocks(ask, values, np.arange(len(values)), most=_ROWS))
     units = found.units.mean(axis=0)
     rate = -float(np.mean(found.elbo - found.fit))
@@ -88,7 +88,7 @@ def evaluate(model: Any, data: Any, k: int = 5000, key: int = 0, *, refine: int 
         activity=found.mean.var(axis=0),
         error=float(np.nanmean(found.error)),
         amortization=found.gain if refine else None,
-        p_value=_compared(model, values, key),
+        p_value=_compared(model, values, seed),
     )
 
 
@@ -124,7 +124,7 @@ def _one(parts: Any, k: int, size: int, refine: int, x: jax.Array, key: Any) -> 
             for q in (proposal, refined)
         ]
         gain = (bounds[1] - bounds[0]) / _COMPARED
-    return _told(parts, x, proposal, *sums, k)._replace(gain=gain)
+    return _told(parts, x, proposal, sums, gain, k)
 
 
 def _weighed(parts: Any, x: Any, proposal: Any, key: Any, k: int, size: int) -> Any:
@@ -146,9 +146,8 @@ def _weighed(parts: Any, x: Any, proposal: Any, key: Any, k: int, size: int) -> 
     return jax.lax.fori_loop(0, -(-k // size), more, (low, low, zero))
 
 
-def _told(
-    parts: Any, x: Any, proposal: Any, total: Any, square: Any, weight_sum: Any, k: int
-) -> _Found:
+def _told(parts: Any, x: Any, proposal: Any, sums: Any, gain: Any, k: int) -> _Found:
+    total, square, weight_sum = sums
     elbo = weight_sum / k
     units = proposal.divergence()
     rate = jnp.sum(units)
@@ -163,6 +162,5 @@ def _told(
     error = jnp.sum(jnp.where(seen, gap, 0.0) ** 2) / jnp.sum(seen)
     evidence = total - jnp.log(k)
     effective = jnp.exp(2 * total - square)
-    return _Found(
-        evidence, effective, elbo, jnp.zeros_like(elbo), elbo + rate, units, proposal.mean, error
-    )
+    mean = proposal.mean
+    return _Found(evidence, effective, elbo, gain, elbo + rate, units, mean, error)
