@@ -143,6 +143,11 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
     if climbs(model, inference):
         require_set(model)
         return answer_by_climbing(model, x, ask, labels, given, inference, key)
+    if is_deep(model):
+        choose(model)
+        if not is_traced(model, x):
+            require_set(model)
+        return answer_amortized(model, x, ask, labels, given)
     return _answer(model, _with(model, x, given, "x"), ask, labels)
 
 
@@ -159,10 +164,8 @@ def _with(model: Any, x: Any, given: Any, argument: str) -> Any:
 def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
     choose(model)
     if is_traced(model, x):
-        return answer_amortized(model, x, ask) if is_deep(model) else _traced(model, x, ask)
+        return _traced(model, x, ask)
     require_set(model)
-    if is_deep(model):
-        return answer_amortized(model, x, ask, labels)
     if isinstance(x, ParquetRows):
         return _stream_answers(model, x, ask, labels)
     if is_sequential(model):
@@ -234,8 +237,8 @@ def fit(
         FitInterrupted: at Ctrl-C; its ``fit`` holds the last completed iteration.
     """
     if is_deep(model):
-        unused = {"labels": labels, "given": given, "fixed": fixed, "tied": tied}
-        return fit_deep(model, data, learner, weights, unused, int(key))
+        unused = {"labels": labels, "fixed": fixed, "tied": tied}
+        return fit_deep(model, data, learner, weights, unused, int(key), given=given)
     if not isinstance(model.likelihood, AbstractLearnableLikelihood):
         raise TypeError(
             f"model should have a likelihood that EM can learn, but has {model.likelihood!r}."

@@ -75,6 +75,25 @@ def test_wrong_arguments_are_named(options, message):
         lt.VariationalAutoencoder(**options).fit(np.full((20, 3), 0.5))
 
 
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("conv", "residual")]
+
+
+@pytest.mark.parametrize("network", ["mlp", *SLOW])
+def test_covariates_make_it_conditional(network, pictures, tmp_path):
+    u = np.linspace(-1, 1, 2 * len(pictures)).reshape(-1, 2)
+    vae = lt.VariationalAutoencoder(2, widths=(8,), network=network, **QUICK)
+    vae.fit(pictures, given=u)
+    assert vae.transform(pictures[:5], given=u[:5]).shape == (5, 2)
+    one, other = (vae.inverse_transform(np.zeros((1, 2)), given=g[None]) for g in (u[0], u[-1]))
+    assert one.shape == (1, 8, 8, 3) and not np.allclose(one, other)
+    assert vae.sample(3, random_state=0, given=u[0])[0].shape == (3, 8, 8, 3)
+    lt.save(vae, tmp_path / "vae.safetensors")
+    again = lt.load(tmp_path / "vae.safetensors")
+    assert again.score(pictures, given=u) == vae.score(pictures, given=u)
+    with pytest.raises(ValueError, match="given should hold the 2 covariates"):
+        vae.transform(pictures)
+
+
 def test_rows_of_no_weight_are_not_looked_at():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 3)).astype(np.float32)

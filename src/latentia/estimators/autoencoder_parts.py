@@ -44,7 +44,7 @@ def guess_family(values: np.ndarray) -> str:
 
 
 def build(
-    options: Any, family: str, shape: tuple[int, ...], missing: bool, values: Any, seed: int
+    options: Any, family: str, shape: tuple[int, ...], missing: bool, inputs: int, seed: int
 ) -> LatentVariableModel:
     """The model to fit.
 
@@ -53,7 +53,7 @@ def build(
         family: the name of a family.
         shape: of one datum.
         missing: whether entries may be missing, so that the encoder has to see which.
-        values: the data.
+        inputs: how many covariates there are.
         seed: decides the first weights.
     """
     outputs, latent = FAMILIES[family](), int(options.n_components)
@@ -65,29 +65,33 @@ def build(
             'use "mlp".'
         )
     widths = _WIDTHS[kind] if options.widths is None else tuple(map(int, options.widths))
-    decoder, encoder = _networks(kind, widths, latent, shape, outputs.parameters, missing, seed)
-    likelihood = Neural(decoder, outputs, shape, latent)
+    sizes = latent, inputs, outputs.parameters, 2 if missing else 1
+    decoder, encoder = _networks(kind, widths, shape, sizes, seed)
+    likelihood = Neural(decoder, outputs, shape, latent, inputs=inputs)
     inference = Amortized(encoder, masked=missing, draws=int(options.score_draws))
     return LatentVariableModel(_prior(options, latent, shape, seed), likelihood, inference)
 
 
 def _networks(
-    kind: str, widths: Any, latent: int, shape: Any, parameters: int, missing: bool, seed: int
+    kind: str, widths: Any, shape: Any, sizes: tuple[int, int, int, int], seed: int
 ) -> tuple[Any, Any]:
     first, second = jax.random.split(jax.random.key(seed))
-    copies = 2 if missing else 1
+    latent, inputs, parameters, copies = sizes
+    asked = latent + inputs
     if kind == "conv":
-        seen = (*shape[:2], copies * shape[2])
+        seen = (*shape[:2], copies * shape[2] + inputs)
         made = (*shape[:2], parameters * shape[2])
-        decoder = ConvDecoder(latent, made, tuple(reversed(widths)), key=first)
+        decoder = ConvDecoder(asked, made, tuple(reversed(widths)), key=first)
         return decoder, ConvEncoder(seen, 2 * latent, widths, key=second)
     entries = prod(shape)
+    # Of a picture each pixel has the covariates beside it.
+    shown = prod(shape[:-1]) * (copies * shape[-1] + inputs)
     if kind == "residual":
         size = widths[0], len(widths)
-        decoder = ResidualMLP(latent, entries * parameters, *size, key=first)
-        return decoder, ResidualMLP(copies * entries, 2 * latent, *size, key=second)
-    decoder = MLP(latent, entries * parameters, tuple(reversed(widths)), key=first)
-    return decoder, MLP(copies * entries, 2 * latent, widths, key=second)
+        decoder = ResidualMLP(asked, entries * parameters, *size, key=first)
+        return decoder, ResidualMLP(shown, 2 * latent, *size, key=second)
+    decoder = MLP(asked, entries * parameters, tuple(reversed(widths)), key=first)
+    return decoder, MLP(shown, 2 * latent, widths, key=second)
 
 
 def _prior(options: Any, latent: int, shape: tuple[int, ...], seed: int) -> Any:

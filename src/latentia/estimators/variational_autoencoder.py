@@ -8,6 +8,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted
 
 from latentia.data.pictures import as_array, read_pictures
+from latentia.data.table import read_table
 from latentia.evaluation import Evaluation, evaluate
 from latentia.inference.amortized_answers import decoded
 from latentia.learning import ELBO, BoundFit, BoundFitInterrupted, ImportanceBound
@@ -116,13 +117,22 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.score_draws = score_draws
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, watch: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        *,
+        given: Any = None,
+        watch: Any = None,
+    ) -> Self:
         """Fit to ``X [N, D]`` or ``[N, height, width(, channels)]``.
 
         Args:
             X: the data, in the values of the family.
             y: ignored.
             sample_weight: ``[N]``, how much each datum counts.
+            given: covariates ``[N, P]``: the model is p(x|z, u), and all other methods take them.
             watch: called with each ``Epoch``; a true answer ends the training.
 
         Raises:
@@ -133,18 +143,23 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         values = self._read(X, reset=True)
         family = guess_family(values) if self.family == "auto" else self.family
         start = seed_of(self.random_state)
-        model = build(self, family, self.image_shape_, bool(np.isnan(values).any()), values, start)
-        self._learn(model, values, sample_weight, self._learner(len(values)), start, watch)
+        inputs = 0 if given is None else read_table(given, argument="given").values.shape[1]
+        model = build(self, family, self.image_shape_, bool(np.isnan(values).any()), inputs, start)
+        data = values, given, sample_weight
+        self._learn(model, data, self._learner(len(values)), start, watch)
         return self
 
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None, *, given: Any = None
+    ) -> Self:
         """One more epoch on ``X``, from the weights as they are; the first call is ``fit``."""
         if not hasattr(self, "model_"):
-            return self.fit(X, sample_weight=sample_weight)
+            return self.fit(X, sample_weight=sample_weight, given=given)
         check_parameters(self, self._rules)
         values = self._read(X, reset=False)
         learner = self._learner(len(values), epochs=1, held_out=0.0, start="given")
-        self._learn(self.model_, values, sample_weight, learner, seed_of(self.random_state), None)
+        data = values, given, sample_weight
+        self._learn(self.model_, data, learner, seed_of(self.random_state), None)
         return self
 
     def _learner(self, count: int, **options: Any) -> StochasticGradient:
@@ -164,11 +179,10 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             **chosen,
         )
 
-    def _learn(
-        self, model: Any, values: Any, weights: Any, learner: Any, start: int, watch: Any
-    ) -> None:
+    def _learn(self, model: Any, data: Any, learner: Any, start: int, watch: Any) -> None:
+        values, given, weights = data
         try:
-            fit = fit_deep(model, values, learner, weights, {}, start, watch)
+            fit = fit_deep(model, values, learner, weights, {}, start, watch, given)
         except BoundFitInterrupted as stop:
             self._settle(stop.fit)
             raise
@@ -211,37 +225,42 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             )
         return values
 
-    def transform(self, X: Any) -> np.ndarray:
+    def transform(self, X: Any, given: Any = None) -> np.ndarray:
         """The posterior means of z, ``[N, L]``."""
-        return infer(self.model_, self._encodable(X)).mean
+        return infer(self.model_, self._encodable(X), given=given).mean
 
-    def inverse_transform(self, X: Any) -> np.ndarray:
+    def inverse_transform(self, X: Any, given: Any = None) -> np.ndarray:
         """The data expected for ``X [N, L]`` of z, in the shape of those that were fitted."""
         check_is_fitted(self, "model_")
-        return decoded(self.model_, X, "X")
+        return decoded(self.model_, X, "X", given)
 
-    def map_estimate(self, X: Any) -> np.ndarray:
+    def map_estimate(self, X: Any, given: Any = None) -> np.ndarray:
         """The most probable z of each datum, ``[N, L]``."""
         check_is_fitted(self, "model_")
-        return map_estimate(self.model_, self._read(X, reset=False))
+        return map_estimate(self.model_, self._read(X, reset=False), given=given)
 
-    def score_samples(self, X: Any) -> np.ndarray:
+    def score_samples(self, X: Any, given: Any = None) -> np.ndarray:
         """The importance-weighted bound of the log-likelihood of each datum, ``[N]``."""
-        return score(self.model_, self._encodable(X))
+        return score(self.model_, self._encodable(X), given=given)
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: Any, y: Any = None, given: Any = None) -> float:
         """The mean of ``score_samples``."""
-        return float(self.score_samples(X).mean())
+        return float(self.score_samples(X, given).mean())
 
-    def evaluate(self, X: Any, k: int = 1000) -> Evaluation:
+    def evaluate(self, X: Any, k: int = 1000, given: Any = None) -> Evaluation:
         """Likelihood, rate, distortion and a verdict on new data; see ``latentia.evaluate``."""
-        return evaluate(self.model_, self._encodable(X), k)
+        return evaluate(self.model_, self._encodable(X), k, given=given)
 
-    def sample(self, n_samples: int = 1, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
-        """Draw data ``[n_samples, *shape]`` and the z of each, ``[n_samples, L]``."""
+    def sample(
+        self, n_samples: int = 1, random_state: Any = None, given: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw data ``[n_samples, *shape]`` and the z of each, ``[n_samples, L]``.
+
+        Covariates are ``[P]``, or a row for each draw.
+        """
         check_is_fitted(self, "model_")
         state = self.random_state if random_state is None else random_state
-        drawn = sample(self.model_, seed_of(state, None), int(n_samples))
+        drawn = sample(self.model_, seed_of(state, None), int(n_samples), given=given)
         return drawn.x, drawn.z
 
     @property

@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.inference.amortized import parts_of_model
-from latentia.inference.amortized_answers import in_blocks, is_deep, narrowed, read_data
+from latentia.inference.amortized import parts_of_model, proposed
+from latentia.inference.amortized_answers import in_blocks, is_deep, narrowed, read_rows
 from latentia.inference.amortized_posterior import log_weights
 from latentia.numerics import log_sum_exp
 from latentia.precision import on_host, precision_of
@@ -37,7 +37,9 @@ class _Found(NamedTuple):
     error: Any
 
 
-def evaluate(model: Any, data: Any, k: int = 5000, key: int = 0, *, refine: int = 50) -> Evaluation:
+def evaluate(
+    model: Any, data: Any, k: int = 5000, key: int = 0, *, refine: int = 50, given: Any = None
+) -> Evaluation:
     """Measure a model with an encoder on data that it was not fitted to, in bounded memory.
 
     The log-likelihood is the importance-weighted bound of Burda, Grosse and Salakhutdinov (2016,
@@ -50,6 +52,7 @@ def evaluate(model: Any, data: Any, k: int = 5000, key: int = 0, *, refine: int 
         data: ``[N, *shape]``, or ``[N, D]``; missing entries as the model takes them.
         k: how many draws for each datum.
         key: a whole number that decides the draws.
+        given: covariates ``[N, P]``, for a conditional model.
         refine: steps uphill that refine each proposal; 0 for none, and no amortisation gap.
 
     Raises:
@@ -67,7 +70,7 @@ def evaluate(model: Any, data: Any, k: int = 5000, key: int = 0, *, refine: int 
         raise ValueError(f"refine should be a whole number of at least 0, but is {refine!r}.")
     require_set(model)
     model = narrowed(model)
-    values, _ = read_data(model, data, "data")
+    values, _ = read_rows(model, data, given, "data")
     size = max(1, min(int(k), _ROOM // (_ROWS * 4 * model.likelihood.dim)))
     with precision_of(model):
         seed = jax.random.key(int(key))
@@ -97,8 +100,12 @@ def _compared(model: Any, values: np.ndarray, key: Any) -> float | None:
     some = values[:_TESTED].reshape(len(values[:_TESTED]), -1)
     if len(some) < 2 or np.isnan(some).any():
         return None
-    drawn = sample(model, jax.random.fold_in(key, len(values)), len(some)).x
-    return two_sample(drawn.reshape(some.shape), some).p_value
+    # Of a conditional model draws for the covariates of the data, which stand behind both.
+    given = some[:, model.likelihood.dim :] if model.likelihood.inputs else None
+    drawn = sample(model, jax.random.fold_in(key, len(values)), len(some), given=given).x
+    drawn = drawn.reshape(len(some), -1)
+    drawn = drawn if given is None else np.concatenate([drawn, given], axis=1)
+    return two_sample(drawn, some).p_value
 
 
 @partial(jax.jit, static_argnames=("k", "size", "refine"))
@@ -112,7 +119,7 @@ def _block(
 
 def _one(parts: Any, k: int, size: int, refine: int, x: jax.Array, key: Any) -> _Found:
     """All about one x."""
-    proposal = parts.inference.improve(parts, x, parts.inference.propose(x), key)
+    proposal = parts.inference.improve(parts, x, proposed(parts, x), key)
     sums = _weighed(parts, x, proposal, key, k, size)
     gain = jnp.zeros((), x.dtype)
     if refine:
@@ -157,7 +164,8 @@ def _told(parts: Any, x: Any, proposal: Any, sums: Any, gain: Any, k: int) -> _F
         u = jax.vmap(proposal.at)(noise)
         rate = jnp.mean(proposal.log_prob(u) - jax.vmap(parts.prior.log_prob_at)(u))
         units = jnp.full_like(units, jnp.nan)
-    gap = x - parts.likelihood.mean(parts.prior.place(proposal.mean))
+    observed, given = parts.likelihood.split(x)
+    gap = observed - parts.likelihood.given(given).mean(parts.prior.place(proposal.mean))
     seen = ~jnp.isnan(gap)
     error = jnp.sum(jnp.where(seen, gap, 0.0) ** 2) / jnp.sum(seen)
     evidence = total - jnp.log(k)

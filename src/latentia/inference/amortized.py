@@ -43,6 +43,11 @@ def parts_of_model(model: Any) -> Parts:
     return Parts(prior, model.likelihood, model.inference)
 
 
+def proposed(parts: Parts, x: jax.Array) -> Proposal:
+    """What the encoder proposes for one x, which may have covariates behind it."""
+    return parts.inference.propose(*parts.likelihood.split(x))
+
+
 class Amortized(AbstractInference):
     """An encoder network that has learned to infer: for every x a Gaussian potential of z.
 
@@ -53,7 +58,8 @@ class Amortized(AbstractInference):
 
     Args:
         encoder: from x, in the ``shape`` of the likelihood, to 2 L numbers: one of
-            ``latentia.networks``, or any equinox module.
+            ``latentia.networks``, or any equinox module. Covariates stand behind its last axis,
+            the same ones at every pixel of a picture.
         masked: whether the encoder also gets, behind the last axis of x, which entries are
             observed, so that it can infer from x with missing entries (these it sees as 0).
         draws: k, how many draws ``infer`` and ``score`` estimate the log evidence with.
@@ -113,7 +119,12 @@ class Amortized(AbstractInference):
                 f"latent_dim of Neural should be {prior.dim}, as the prior has dimensions, but is "
                 f"{likelihood.latent_dim}."
             )
-        shape = self.input_shape(likelihood.shape)
+        if likelihood.inputs and not prior.alone:
+            raise ValueError(
+                f"prior should be made without an encoder where there are covariates, but is a "
+                f"{type(prior).__name__}: use a GaussianLatent, a MixtureLatent or a FlowLatent."
+            )
+        shape = self.input_shape(likelihood.shape, likelihood.inputs)
         x = jax.ShapeDtypeStruct(shape, jnp.float32)
         try:
             size = jax.eval_shape(lambda network, x: network(x), self.encoder, x).size
@@ -128,18 +139,22 @@ class Amortized(AbstractInference):
                 f"of z, but gives {size}: choose its outputs so."
             )
 
-    def input_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape of what the encoder sees of an x of this shape."""
-        return (*shape[:-1], shape[-1] * (2 if self.masked else 1))
+    def input_shape(self, shape: tuple[int, ...], inputs: int = 0) -> tuple[int, ...]:
+        """The shape of what the encoder sees of an x of this shape with so many covariates."""
+        return (*shape[:-1], shape[-1] * (2 if self.masked else 1) + inputs)
 
-    def propose(self, x: jax.Array) -> Proposal:
-        """The posterior that the encoder proposes for one ``x [*shape]``, in u."""
+    def propose(self, x: jax.Array, given: jax.Array | None = None) -> Proposal:
+        """The posterior that the encoder proposes for one ``x [*shape]``, and maybe covariates
+        ``[P]``, in u."""
         seen = ~jnp.isnan(x)
         shown = x if self.centre is None else x - self.centre
         shown = shown if self.scale is None else shown / self.scale
         shown = jnp.where(seen, shown, 0.0)
         if self.masked:
             shown = jnp.concatenate([shown, seen.astype(shown.dtype)], axis=-1)
+        if given is not None:
+            everywhere = jnp.broadcast_to(given, (*shown.shape[:-1], given.size))
+            shown = jnp.concatenate([shown, everywhere.astype(shown.dtype)], axis=-1)
         mean, precision = self.encoder(shown).reshape(2, -1)
         # Nothing was observed, so nothing is known beyond the prior.
         some = jnp.any(seen)
@@ -162,9 +177,9 @@ class Amortized(AbstractInference):
 
     def posterior(self, parts: Parts, x: jax.Array, key: Key | None = None) -> AmortizedPosterior:
         """The posterior of one x. Without a key the draws are decided by x itself."""
-        x = x.reshape(parts.likelihood.shape)
+        x = x.reshape(parts.likelihood.row_shape)
         key = content_key(x) if key is None else key
-        proposal = self.improve(parts, x, self.propose(x), key)
+        proposal = self.improve(parts, x, proposed(parts, x), key)
         noise = jax.random.normal(key, (self.draws, proposal.mean.size), proposal.mean.dtype)
         weights = log_weights(parts, x, proposal, jax.vmap(proposal.at)(noise))
         total = log_sum_exp(weights)
@@ -202,13 +217,13 @@ class Amortized(AbstractInference):
 
     def mode(self, parts: Parts, x: jax.Array) -> jax.Array:
         """The z of the highest joint density that is reached uphill from the encoder's mean."""
-        x = x.reshape(parts.likelihood.shape)
+        x = x.reshape(parts.likelihood.row_shape)
 
         def joint(u: jax.Array) -> jax.Array:
             place = parts.prior.place(u)
             return parts.likelihood.log_prob(x, place) + parts.prior.log_prob_at(u)
 
-        start = self.propose(x)
+        start = proposed(parts, x)
         return parts.prior.place(uphill(joint, start.mean, start.scale))
 
     def condition(self, prior: Any, potential: Any) -> AbstractPosterior:

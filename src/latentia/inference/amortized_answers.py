@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from latentia.data.covariates import joined
 from latentia.data.pictures import as_array, read_pictures, require_support
 from latentia.model import Route
 from latentia.precision import is_traced, on_host, precision_of
@@ -51,7 +52,22 @@ def read_data(
     return values.astype(_dtype(model)), single
 
 
-def answer_amortized(model: Any, x: Any, ask: Ask, labels: Any = None) -> Any:
+def read_rows(
+    model: Any, x: Any, given: Any, argument: str, *, complete: bool | None = None
+) -> tuple[np.ndarray, bool]:
+    """The same with covariates behind each datum, ``[N, D + P]``, if the model uses any."""
+    values, single = read_data(model, x, argument, complete=complete)
+    count = model.likelihood.inputs
+    if count == 0:
+        if given is not None:
+            raise ValueError("given should be None: no part of this model uses covariates.")
+        return values, single
+    inner = np.asarray(given)[None] if single and given is not None else given
+    rows = joined(values.reshape(len(values), -1), inner, count, argument, always=True)
+    return rows.astype(values.dtype), single
+
+
+def answer_amortized(model: Any, x: Any, ask: Ask, labels: Any = None, given: Any = None) -> Any:
     """The answer for one datum or for many, with a leading axis of N; see ``infer``."""
     if labels is not None:
         raise ValueError("labels should be None, since this model has no states to be labelled.")
@@ -59,7 +75,8 @@ def answer_amortized(model: Any, x: Any, ask: Ask, labels: Any = None) -> Any:
     if is_traced(model, x):
         return _traced(model, x, ask)
     # The encoder only says where the way uphill begins, so a mode may have missing entries.
-    values, single = read_data(model, x, "x", complete=False if ask is mode else None)
+    complete = False if ask is mode else None
+    values, single = read_rows(model, x, given, "x", complete=complete)
     question = _mode if ask is mode else _posterior
     with precision_of(model):
         found = on_host(in_blocks(partial(question, model), values))
@@ -98,7 +115,7 @@ def _traced(model: Any, x: Any, ask: Ask) -> Any:
             return parts.inference.mode(parts, datum)
         return ask(parts.inference.posterior(parts, datum))
 
-    return one(x) if x.shape == model.likelihood.shape else jax.vmap(one)(x)
+    return one(x) if x.shape == model.likelihood.row_shape else jax.vmap(one)(x)
 
 
 @jax.jit
@@ -119,8 +136,11 @@ class _Climb:
     def __init__(self, model: Any) -> None:
         self.model = model
 
-    def __call__(self, x: Any) -> np.ndarray:
-        return answer_amortized(self.model, x, mode)
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        single = x.shape == self.model.likelihood.row_shape
+        with precision_of(self.model):
+            found = in_blocks(partial(_mode, self.model), x[None] if single else x)
+        return found[0] if single else found
 
 
 def _climbing(model: Any, posterior: AmortizedPosterior) -> AmortizedPosterior:
@@ -131,8 +151,9 @@ def _climbing(model: Any, posterior: AmortizedPosterior) -> AmortizedPosterior:
 _FIELDS = ("mean", "root", "log_evidence", "effective", "x", "draws")
 
 
-def decoded(model: Any, z: Any, argument: str = "z") -> np.ndarray:
-    """The x expected for each ``z [N, L]``, without the noise of its entries.
+def decoded(model: Any, z: Any, argument: str = "z", given: Any = None) -> np.ndarray:
+    """The x expected for each ``z [N, L]``, and maybe covariates ``[N, P]``, without the noise of
+    its entries.
 
     Raises:
         ValueError: if z has not as many columns as the model has latent dimensions, or is not
@@ -146,9 +167,11 @@ def decoded(model: Any, z: Any, argument: str = "z") -> np.ndarray:
         )
     if not np.isfinite(values).all():
         raise ValueError(f"{argument} should be finite, but has NaN or infinite entries.")
+    count = model.likelihood.inputs
+    rows = joined(values, given, count, argument, always=True) if count else values
     model = narrowed(model)
     with precision_of(model):
-        return on_host(in_blocks(partial(_decoded, model.likelihood), values.astype(_dtype(model))))
+        return on_host(in_blocks(partial(_decoded, model.likelihood), rows.astype(_dtype(model))))
 
 
 def _dtype(model: Any) -> Any:
@@ -156,5 +179,6 @@ def _dtype(model: Any) -> Any:
 
 
 @jax.jit
-def _decoded(likelihood: Any, z: jax.Array) -> jax.Array:
-    return jax.vmap(likelihood.mean)(z)
+def _decoded(likelihood: Any, rows: jax.Array) -> jax.Array:
+    """The network takes z and covariates one behind the other, as these rows have them."""
+    return jax.vmap(likelihood.mean)(rows)

@@ -56,6 +56,10 @@ class FlowLatent(AbstractVectorPrior):
     def whitened(self) -> bool:
         return False
 
+    @property
+    def alone(self) -> bool:
+        return True
+
     def prepare(self, propose: Any = None) -> Self:
         return self
 

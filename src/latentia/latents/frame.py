@@ -24,6 +24,10 @@ class GaussianFrame(AbstractVectorPrior):
     def whitened(self) -> bool:
         return True
 
+    @property
+    def alone(self) -> bool:
+        return True
+
     def prepare(self, propose: Any = None) -> "GaussianFrame":
         return self
 

@@ -120,6 +120,10 @@ class GaussianLatent(AbstractConjugatePrior, AbstractSmoothPrior, AbstractVector
     def whitened(self) -> bool:
         return True
 
+    @property
+    def alone(self) -> bool:
+        return True
+
     def prepare(self, propose: Any = None) -> GaussianFrame:
         return GaussianFrame(self.mean, square_root(self.covariance))
 

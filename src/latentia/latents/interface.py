@@ -44,6 +44,11 @@ class AbstractVectorPrior(AbstractPrior):
     def whitened(self) -> bool:
         """Whether u is standard normal, so that the divergence from it has a formula."""
 
+    @property
+    @abstractmethod
+    def alone(self) -> bool:
+        """Whether no encoder is needed to make it."""
+
     @abstractmethod
     def prepare(self, propose: Any = None) -> "AbstractVectorPrior":
         """The same prior made quick on many z: what does not depend on them is factored.

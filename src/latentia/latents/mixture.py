@@ -74,6 +74,10 @@ class MixtureLatent(AbstractVectorPrior):
     def whitened(self) -> bool:
         return False
 
+    @property
+    def alone(self) -> bool:
+        return True
+
     def clusters(self, z: LatentVector) -> Probabilities:
         """The probability of each cluster given z, ``[K]``: exact."""
         joint = self._joint(z)

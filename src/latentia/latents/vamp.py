@@ -49,6 +49,10 @@ class VampPrior(AbstractVectorPrior):
     def whitened(self) -> bool:
         return False
 
+    @property
+    def alone(self) -> bool:
+        return False
+
     def prepare(self, propose: Any = None) -> MixtureLatent:
         if propose is None:
             raise ValueError(

@@ -16,6 +16,7 @@ def fit_deep(
     others: dict[str, Any],
     seed: int,
     watch: Watch | None = None,
+    given: Any = None,
 ) -> Any:
     """Learn a model with an encoder by stochastic gradient; see ``latentia.fit``.
 
@@ -38,4 +39,4 @@ def fit_deep(
             f"{type(learner).__name__}: write StochasticGradient(), or leave it out."
         )
     weight = None if weights is None else read_weights(weights, len(data))
-    return learner.fit(model, data, weight, seed, watch)
+    return learner.fit(model, data, weight, seed, watch, given)

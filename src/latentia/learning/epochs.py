@@ -112,7 +112,7 @@ def run_steps(
         parts = parts_of_model(model)
         parts = parts if kept is None else parts._replace(prior=kept)
         first, second = jax.random.split(key)
-        x = binary(first, rows) if schedule.redraw else rows
+        x = binary(first, rows, like.likelihood.inputs) if schedule.redraw else rows
         terms = schedule.objective.terms(parts, x, second)
         share = weight / jnp.maximum(jnp.sum(weight), 1e-30)
         return -schedule.objective.value(terms, share, epoch), terms
@@ -170,7 +170,11 @@ def held_out(free: Any, like: Any, data: Any, key: Any, *, schedule: Schedule) -
     return jax.lax.scan(block, start, (jnp.arange(len(rows)), rows, weight))[0]
 
 
-def binary(key: Any, grey: jax.Array) -> jax.Array:
-    """Black and white pixels, drawn with the grey values as probabilities; missing stays so."""
+def binary(key: Any, grey: jax.Array, inputs: int) -> jax.Array:
+    """Black and white pixels, drawn with the grey values as probabilities; missing stays so, and
+    so do covariates, the last entries of a row."""
+    if inputs:
+        pixels = binary(key, grey[:, :-inputs], 0)
+        return jnp.concatenate([pixels, grey[:, -inputs:]], axis=1)
     drawn = jax.random.uniform(key, grey.shape, grey.dtype) < grey
     return jnp.where(jnp.isnan(grey), grey, drawn.astype(grey.dtype))

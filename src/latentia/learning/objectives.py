@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from latentia.inference.amortized import Parts
+from latentia.inference.amortized import Parts, proposed
 from latentia.inference.amortized_posterior import Proposal, log_weights
 from latentia.numerics import log_sum_exp
 
@@ -81,7 +81,7 @@ class ELBO(AbstractObjective):
         return self.beta == 1 and self.free_bits == 0
 
     def terms(self, parts: Parts, x: jax.Array, key: Any) -> Terms:
-        proposals = jax.vmap(parts.inference.propose)(x)
+        proposals = jax.vmap(lambda x: proposed(parts, x))(x)
         size = (x.shape[0], self.draws, proposals.mean.shape[-1])
         noise = jax.random.normal(key, size, proposals.mean.dtype)
 
@@ -147,7 +147,7 @@ class ImportanceBound(AbstractObjective):
         return True
 
     def terms(self, parts: Parts, x: jax.Array, key: Any) -> Terms:
-        proposals = jax.vmap(parts.inference.propose)(x)
+        proposals = jax.vmap(lambda x: proposed(parts, x))(x)
         size = (x.shape[0], self.draws, proposals.mean.shape[-1])
         noise = jax.random.normal(key, size, proposals.mean.dtype)
         u = jax.vmap(lambda proposal, noise: proposal.at(noise))(proposals, noise)

@@ -6,7 +6,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from latentia.inference.amortized_answers import narrowed, read_data
+from latentia.inference.amortized_answers import narrowed, read_rows
 from latentia.likelihoods import Neural
 from latentia.model import LatentVariableModel
 from latentia.precision import precision_of
@@ -30,7 +30,8 @@ class StochasticGradient(eqx.Module):
         epochs: the most passes over the data.
         batch: how many data a step sees; at most as many as there are.
         learning_rate: the highest rate of Adam.
-        held_out: the share of the data that is held out, or data of their own; 0 for none.
+        held_out: the share of the data that is held out, or data of their own (of a conditional
+            model a pair of data and covariates); 0 for none.
         patience: how many epochs without a better held-out bound end the training.
         clip: the largest norm of a gradient; larger ones are shortened.
         redraw: whether pixels are drawn anew in each step, black or white, with the grey values of
@@ -74,7 +75,13 @@ class StochasticGradient(eqx.Module):
             raise ValueError(f'start should be "data" or "given", but is {self.start!r}.')
 
     def fit(
-        self, model: Any, data: Any, weights: Any, seed: int, watch: Watch | None = None
+        self,
+        model: Any,
+        data: Any,
+        weights: Any,
+        seed: int,
+        watch: Watch | None = None,
+        given: Any = None,
     ) -> BoundFit:
         """Learn a model with an encoder; see ``latentia.fit``.
 
@@ -85,7 +92,7 @@ class StochasticGradient(eqx.Module):
         from .training import Training
 
         model = narrowed(model)
-        rows, _ = read_data(model, data, "data")
+        rows, _ = read_rows(model, data, given, "data")
         weight = np.ones(len(rows)) if weights is None else weights
         training, held = self._split(model, rows, weight, seed)
         if self.start == "data":
@@ -97,7 +104,8 @@ class StochasticGradient(eqx.Module):
     def _split(self, model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
         """Rows and weights to learn from, and those held out."""
         if not np.isscalar(self.held_out):
-            held, _ = read_data(model, self.held_out, "held_out")
+            pair: Any = self.held_out if model.likelihood.inputs else (self.held_out, None)
+            held, _ = read_rows(model, pair[0], pair[1], "held_out")
             return (rows, weight), (held, np.ones(len(held)))
         share = float(self.held_out)  # pyright: ignore[reportArgumentType]
         if not 0 <= share < 1:
@@ -116,6 +124,8 @@ def started(model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
     """The model with offset, units, family, prior and the encoder's units taken from the data,
     where they are not set yet."""
     likelihood, family = model.likelihood, model.likelihood.family
+    if likelihood.inputs:
+        rows = rows[:, : likelihood.dim].reshape(-1, *likelihood.shape)
     mean, variance = _moments(rows, weight)
     pooled = float(np.sqrt(np.mean(variance)))
     table = len(likelihood.shape) == 1 and family.scalable
@@ -135,6 +145,7 @@ def started(model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
         likelihood.latent_dim,
         offset=offset,
         unit=unit,
+        inputs=likelihood.inputs,
     )
     prior = model.prior.started(rows, np.random.default_rng([seed, 2]))
     return narrowed(LatentVariableModel(prior, likelihood, inference))

@@ -65,7 +65,8 @@ class Training:
         )  # fmt: skip
         self.key = jax.random.key(seed)
         self.data = jnp.asarray(rows), jnp.asarray(weight, rows.dtype)
-        self.held = _in_blocks(*held, redraw=learner.redraw) if len(held[0]) else None
+        inputs = model.likelihood.inputs
+        self.held = _in_blocks(held[0], held[1], learner.redraw, inputs) if len(held[0]) else None
         self.digest = zlib.crc32(np.ascontiguousarray(rows).tobytes())
         self.state: TrainingState = begin(model, self.schedule)
         self.best_free = [np.array(leaf) for leaf in self.state.free]
@@ -207,11 +208,11 @@ class Training:
         self.epochs = [Epoch(*row) for row in facts["epochs"]]
 
 
-def _in_blocks(rows: np.ndarray, weight: np.ndarray, redraw: bool) -> tuple[Any, Any]:
+def _in_blocks(rows: np.ndarray, weight: np.ndarray, redraw: bool, inputs: int) -> tuple[Any, Any]:
     """Held-out rows ``[M, B, *shape]`` and weights ``[M, B]``, filled up with weight zero."""
     if redraw:
         # Once for all, so that epochs are compared on the same pixels.
-        rows = np.asarray(binary(jax.random.key(0), jnp.asarray(rows)))
+        rows = np.asarray(binary(jax.random.key(0), jnp.asarray(rows), inputs))
     size = min(_HELD_AT_ONCE, len(rows))
     count = -(-len(rows) // size)
     spare = count * size - len(rows)

@@ -7,6 +7,7 @@ import jax
 from latentia.distributions.given import at, drivers, inputs
 from latentia.typing import Key
 
+from .neural import Neural
 from .per_step import PerStep
 from .switch import Switch
 
@@ -14,6 +15,11 @@ from .switch import Switch
 @inputs.register
 def _(part: Switch) -> int:
     return inputs(part.parts)
+
+
+@inputs.register
+def _(part: Neural) -> int:
+    return part.inputs
 
 
 @inputs.register
@@ -29,6 +35,11 @@ def _(part: PerStep) -> int:
 @at.register
 def _(part: Switch, given: jax.Array) -> Switch:
     return Switch(jax.vmap(lambda one: at(one, given))(part.parts))
+
+
+@at.register
+def _(part: Neural, given: jax.Array) -> Neural:
+    return part.given(given)
 
 
 def sample_given(likelihood: Any, key: Key, z: Any, given: jax.Array) -> jax.Array:

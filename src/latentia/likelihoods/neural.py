@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from latentia.constraints import fixed
-from latentia.networks import AbstractNetwork, as_network
+from latentia.networks import AbstractNetwork, Given, as_network
 from latentia.potentials import AbstractSmoothPotential
 from latentia.typing import Form, Key, LatentVector, Scalar
 
@@ -46,9 +46,13 @@ class Neural(AbstractConjugateLikelihood):
     one, in ``LatentVariableModel(..., inference=Amortized(encoder))``, in one step.
     (Kingma and Welling 2014; Rezende, Mohamed and Wierstra 2014.)
 
+    With covariates (``inputs``) it is ``p(x|z, u)``, a conditional model (Sohn, Lee and Yan 2015):
+    the network takes z and u one behind the other, and one x is a row ``[D + P]``, with u last.
+
     Args:
-        network: from z ``[L]`` to an array of as many numbers as ``shape`` has entries, times the
-            ``parameters`` of the family: one of ``latentia.networks``, or any equinox module.
+        network: from z ``[L]``, or z and u ``[L + P]``, to an array of as many numbers as ``shape``
+            has entries, times the ``parameters`` of the family: one of ``latentia.networks``, or
+            any equinox module.
         family: the distribution of an entry, such as ``BernoulliOutput()``.
         shape: of one x: a number of columns, ``(D,)``, or ``(height, width, channels)``.
         latent_dim: L.
@@ -56,6 +60,7 @@ class Neural(AbstractConjugateLikelihood):
             the data at first.
         unit: ``[*shape]``, above 0: x is described in these units. By default the standard
             deviations of the columns of a table of real numbers, and 1 for anything else.
+        inputs: P, how many covariates there are, to be passed as ``given``.
 
     Raises:
         ValueError: if the network's output does not fit the family and the shape.
@@ -67,6 +72,7 @@ class Neural(AbstractConjugateLikelihood):
     unit: Float[Array, "..."] = eqx.field(metadata=fixed)
     shape: tuple[int, ...] = eqx.field(static=True)
     latent_dim: int = eqx.field(static=True)
+    inputs: int = eqx.field(static=True)
 
     def __init__(
         self,
@@ -77,6 +83,7 @@ class Neural(AbstractConjugateLikelihood):
         *,
         offset: Any = None,
         unit: Any = None,
+        inputs: int = 0,
     ) -> None:
         if not isinstance(family, AbstractOutput):
             raise TypeError(
@@ -87,6 +94,7 @@ class Neural(AbstractConjugateLikelihood):
         self.family = family
         self.shape = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
         self.latent_dim = latent_dim
+        self.inputs = inputs
         self.offset = _array(offset, (*self.shape, family.parameters))
         self.unit = _array(unit, self.shape)
 
@@ -101,6 +109,10 @@ class Neural(AbstractConjugateLikelihood):
                 "latent_dim of Neural should be a whole number of at least 1, but is "
                 f"{self.latent_dim!r}."
             )
+        if not isinstance(self.inputs, int) or self.inputs < 0:
+            raise ValueError(
+                f"inputs of Neural should be a whole number of at least 0, but is {self.inputs!r}."
+            )
         expected = (*self.shape, self.family.parameters)
         if np.shape(self.offset) != expected or np.shape(self.unit) != self.shape:
             raise ValueError(
@@ -110,13 +122,15 @@ class Neural(AbstractConjugateLikelihood):
         self._check_output(expected)
 
     def _check_output(self, expected: tuple[int, ...]) -> None:
-        z = jax.ShapeDtypeStruct((self.latent_dim,), jnp.float32)
+        taken = self.latent_dim + self.inputs
+        z = jax.ShapeDtypeStruct((taken,), jnp.float32)
         try:
             made = jax.eval_shape(lambda network, z: network(z), self.network, z)
         except (TypeError, ValueError) as error:
             raise ValueError(
-                f"network of Neural should take a vector of latent_dim = {self.latent_dim} "
-                f"numbers, but does not ({str(error).splitlines()[0]}): give both the same size."
+                f"network of Neural should take a vector of {taken} numbers (latent_dim = "
+                f"{self.latent_dim}, inputs = {self.inputs}), but does not "
+                f"({str(error).splitlines()[0]}): give both the same size."
             ) from error
         if made.size != prod(expected):
             raise ValueError(
@@ -135,6 +149,26 @@ class Neural(AbstractConjugateLikelihood):
         """1: z has no states."""
         return 1
 
+    @property
+    def row_shape(self) -> tuple[int, ...]:
+        """The shape of one x: of a conditional model that of a row with u behind it."""
+        return (self.dim + self.inputs,) if self.inputs else self.shape
+
+    def split(self, x: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        """One x as ``[*shape]``, and the covariates behind it, if it has any."""
+        if self.inputs == 0:
+            return x.reshape(self.shape), None
+        return x[: self.dim].reshape(self.shape), x[self.dim :]
+
+    def given(self, u: jax.Array | None) -> "Neural":
+        """p(x|z) for these covariates ``[P]``."""
+        if u is None:
+            return self
+        network, unit = Given(self.network, u), self.unit
+        return Neural(
+            network, self.family, self.shape, self.latent_dim, offset=self.offset, unit=unit
+        )
+
     def free(self, z: LatentVector) -> jax.Array:
         """The free numbers of every entry, ``[*shape, P]``."""
         return self.network(z).reshape(self.offset.shape) + self.offset
@@ -147,12 +181,18 @@ class Neural(AbstractConjugateLikelihood):
         return self.unit * self.family.sample(key, self.free(z))
 
     def log_prob(self, x: jax.Array, z: LatentVector) -> Scalar:
-        x = x.reshape(self.shape)
+        x, u = self.split(x)
+        z = z if u is None else jnp.concatenate([z, u.astype(z.dtype)])
         seen = ~jnp.isnan(x)
         each = self.family.log_prob(jnp.where(seen, x, 0.0) / self.unit, self.free(z))
         return jnp.sum(jnp.where(seen, each - jnp.log(self.unit), 0.0))
 
     def potential(self, x: jax.Array) -> NeuralPotential:
+        if self.inputs:
+            raise ValueError(
+                "A Neural likelihood with covariates should be in a model with an encoder: pass "
+                "inference=Amortized(...)."
+            )
         return NeuralPotential(self, x)
 
     def prepare(self, form: Form) -> Self:
@@ -165,7 +205,8 @@ class Neural(AbstractConjugateLikelihood):
         return sum(int(np.size(leaf)) for leaf in leaves)
 
     def describe(self) -> str:
-        return f"Neural: {self.family.describe()}, {self.network.describe()}"
+        also = f", given {self.inputs} covariates" if self.inputs else ""
+        return f"Neural: {self.family.describe()}, {self.network.describe()}{also}"
 
 
 def _array(value: Any, shape: tuple[int, ...]) -> Any:

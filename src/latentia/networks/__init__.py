@@ -9,6 +9,7 @@ from .convolutional import ConvEncoder as ConvEncoder
 from .dense import MLP as MLP
 from .dense import Dense as Dense
 from .interface import AbstractNetwork as AbstractNetwork
+from .interface import Given as Given
 from .interface import Wrapped as Wrapped
 from .interface import as_network as as_network
 from .residual import ResidualMLP as ResidualMLP

@@ -43,6 +43,19 @@ class Wrapped(AbstractNetwork):
         return f"a network of one's own ({type(self.rest).__name__})"
 
 
+class Given(AbstractNetwork):
+    """A network whose last inputs are known: covariates ``u [P]`` behind what is asked."""
+
+    network: AbstractNetwork
+    u: jax.Array
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return self.network(jnp.concatenate([x, self.u.astype(x.dtype)]))
+
+    def describe(self) -> str:
+        return self.network.describe()
+
+
 def as_network(module: Any, argument: str) -> AbstractNetwork:
     """The module itself if it is one of the library's networks, else wrapped to look like one.
 
