@@ -262,6 +262,15 @@ def test_noise_of_1e_12_is_scored_right():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["student t mixture", "gaussian mixture"])
+def test_parameters_and_data_of_different_precisions(name):
+    model = MODELS[name]
+    narrow = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), model)
+    x = sample(model, 0, 200).x
+    found = [fit(one, data).objective for one in (model, narrow) for data in (x, x.astype("f4"))]
+    np.testing.assert_allclose(found, found[0], rtol=1e-5)
+
+
 def test_nested_models_are_ordered():
     free, tied = (fit(unset(Gaussian(dim=2, tied=t), 2), FAITHFUL) for t in (False, True))
     assert tied.log_likelihood <= free.log_likelihood

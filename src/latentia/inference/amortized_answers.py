@@ -180,5 +180,9 @@ def _dtype(model: Any) -> Any:
 
 @jax.jit
 def _decoded(likelihood: Any, rows: jax.Array) -> jax.Array:
-    """The network takes z and covariates one behind the other, as these rows have them."""
-    return jax.vmap(likelihood.mean)(rows)
+    """For z, or for z with covariates behind it."""
+    z, u = rows[:, : likelihood.latent_dim], rows[:, likelihood.latent_dim :]
+    if likelihood.inputs == 0:
+        return jax.vmap(likelihood.mean)(z)
+    shown = likelihood.standardized(u)
+    return jax.vmap(lambda z, u: likelihood.given(u).mean(z))(z, shown)

@@ -57,6 +57,8 @@ def plan_fit(
         spread: the standard deviation of each column.
         total: the weight of the rows with an observed entry.
     """
+    # Parameters that were given may be of another precision than the data.
+    model = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), model)
     units, points = units_from(model.likelihood, centre, spread, sample.values, learner, dtype)
     inner = into_units(model, units)
     inside = ((sample.values - units.centre) / units.scale).astype(dtype)

@@ -124,8 +124,11 @@ def started(model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
     """The model with offset, units, family, prior and the encoder's units taken from the data,
     where they are not set yet."""
     likelihood, family = model.likelihood, model.likelihood.family
+    covariates = rows[:, likelihood.dim :] if likelihood.inputs else np.empty((len(rows), 0))
     if likelihood.inputs:
         rows = rows[:, : likelihood.dim].reshape(-1, *likelihood.shape)
+    centre, squares = _moments(covariates, weight)
+    standard = np.stack([centre, np.where(squares > 0, np.sqrt(squares), 1.0)])
     mean, variance = _moments(rows, weight)
     pooled = float(np.sqrt(np.mean(variance)))
     table = len(likelihood.shape) == 1 and family.scalable
@@ -146,6 +149,7 @@ def started(model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
         offset=offset,
         unit=unit,
         inputs=likelihood.inputs,
+        standard=np.where(np.isnan(likelihood.standard), standard, likelihood.standard),
     )
     prior = model.prior.started(rows, np.random.default_rng([seed, 2]))
     return narrowed(LatentVariableModel(prior, likelihood, inference))

@@ -39,7 +39,7 @@ def _(part: Switch, given: jax.Array) -> Switch:
 
 @at.register
 def _(part: Neural, given: jax.Array) -> Neural:
-    return part.given(given)
+    return part.given(part.standardized(given))
 
 
 def sample_given(likelihood: Any, key: Key, z: Any, given: jax.Array) -> jax.Array:

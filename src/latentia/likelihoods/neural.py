@@ -61,6 +61,8 @@ class Neural(AbstractConjugateLikelihood):
         unit: ``[*shape]``, above 0: x is described in these units. By default the standard
             deviations of the columns of a table of real numbers, and 1 for anything else.
         inputs: P, how many covariates there are, to be passed as ``given``.
+        standard: ``[2, P]``, what is subtracted from the covariates before a network sees them, and
+            what they are then divided by: by default their means and standard deviations.
 
     Raises:
         ValueError: if the network's output does not fit the family and the shape.
@@ -70,6 +72,7 @@ class Neural(AbstractConjugateLikelihood):
     family: AbstractOutput
     offset: Float[Array, "... P"]
     unit: Float[Array, "..."] = eqx.field(metadata=fixed)
+    standard: Float[Array, "2 P"] = eqx.field(metadata=fixed)
     shape: tuple[int, ...] = eqx.field(static=True)
     latent_dim: int = eqx.field(static=True)
     inputs: int = eqx.field(static=True)
@@ -84,6 +87,7 @@ class Neural(AbstractConjugateLikelihood):
         offset: Any = None,
         unit: Any = None,
         inputs: int = 0,
+        standard: Any = None,
     ) -> None:
         if not isinstance(family, AbstractOutput):
             raise TypeError(
@@ -95,6 +99,7 @@ class Neural(AbstractConjugateLikelihood):
         self.shape = (shape,) if isinstance(shape, int) else tuple(int(n) for n in shape)
         self.latent_dim = latent_dim
         self.inputs = inputs
+        self.standard = _array(standard, (2, max(int(inputs), 0)))
         self.offset = _array(offset, (*self.shape, family.parameters))
         self.unit = _array(unit, self.shape)
 
@@ -155,13 +160,18 @@ class Neural(AbstractConjugateLikelihood):
         return (self.dim + self.inputs,) if self.inputs else self.shape
 
     def split(self, x: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-        """One x as ``[*shape]``, and the covariates behind it, if it has any."""
+        """One x as ``[*shape]``, and the covariates behind it, if it has any, as networks see
+        them."""
         if self.inputs == 0:
             return x.reshape(self.shape), None
-        return x[: self.dim].reshape(self.shape), x[self.dim :]
+        return x[: self.dim].reshape(self.shape), self.standardized(x[self.dim :])
+
+    def standardized(self, u: jax.Array) -> jax.Array:
+        """Covariates as networks see them."""
+        return (u - self.standard[0]) / self.standard[1]
 
     def given(self, u: jax.Array | None) -> "Neural":
-        """p(x|z) for these covariates ``[P]``."""
+        """p(x|z) for these covariates ``[P]``, as networks see them."""
         if u is None:
             return self
         network, unit = Given(self.network, u), self.unit
