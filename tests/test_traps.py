@@ -261,7 +261,6 @@ def test_noise_of_1e_12_is_scored_right():
     np.testing.assert_allclose(score(model, x), expected, rtol=1e-9)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", ["student t mixture", "gaussian mixture"])
 def test_parameters_and_data_of_different_precisions(name):
     model = MODELS[name]
@@ -271,6 +270,7 @@ def test_parameters_and_data_of_different_precisions(name):
     np.testing.assert_allclose(found, found[0], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_nested_models_are_ordered():
     free, tied = (fit(unset(Gaussian(dim=2, tied=t), 2), FAITHFUL) for t in (False, True))
     assert tied.log_likelihood <= free.log_likelihood
