@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.constraints import simplex
-from latentia.numerics import product_log, solve_dependent
+from latentia.numerics import product_log, safe_log, solve_dependent
 from latentia.potentials import (
     AbstractPotential,
     DiscretePotential,
@@ -115,8 +115,13 @@ class DrivenMarkovChain(AbstractLabelledPrior):
     def log_prob(self, z: States) -> Scalar:
         raise ValueError(
             "given should be the covariates, since this chain describes z for given ones only: use "
-            "the posterior's log_prob."
+            "log_prob_given."
         )
+
+    def log_prob_given(self, z: States, given: jax.Array) -> Scalar:
+        """The log probability of a sequence ``[T]``, for covariates ``[T, P]``."""
+        moves = self._moves(given[1:])[jnp.arange(len(z) - 1), z[:-1], z[1:]]
+        return safe_log(jnp.asarray(self.start))[z[0]] + jnp.sum(safe_log(moves))
 
     def accepts(self, potential: AbstractPotential) -> bool:
         return (
