@@ -50,14 +50,15 @@ def sample(
         key: a JAX random key, or a whole number to make one of. Equal keys give equal draws.
         n: how many to draw; one without a leading axis by default.
         z: a latent variable to draw x for, in place of one from the prior.
-        given: covariates, for a model that uses some: ``[P]``, or ``[n, P]``; with a sequence z
-            ``[T, P]``.
+        given: covariates, for a model that uses some: ``[P]``, or for a model of sequences
+            ``[T, P]``; with a leading axis of n to draw each x for covariates of its own.
 
     Returns:
         A ``Draw`` with ``z`` and ``x [D]``, or ``x [n, D]``.
 
     Raises:
-        ValueError: if a parameter is not set, or ``n`` is not a positive whole number.
+        ValueError: if a parameter is not set, ``n`` is not a positive whole number, or ``given``
+            does not fit.
     """
     require_set(model)
     if n is not None and (not isinstance(n, int | np.integer) or n < 1):
@@ -67,8 +68,8 @@ def sample(
         key = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
         keys = key if n is None else jax.random.split(key, int(n))
         many = n is not None
-        if (count := inputs(model.likelihood)) or given is not None:
-            return on_host(Draw(*draw_given(model, keys, z, covariates(given, count, n), many)))
+        if inputs(model.likelihood) or given is not None:
+            return on_host(Draw(*draw_given(model, keys, z, covariates(model, given, n, z), many)))
         drawn = draw(model, keys, many) if z is None else draw_x(model, keys, z, many)
         return on_host(Draw(*drawn))
 
@@ -152,7 +153,9 @@ def _with(model: Any, x: Any, given: Any, argument: str) -> Any:
         always = drivers(model.likelihood) > 0
         return x if is_traced(model, x) else joined(x, given, count, argument, always=always)
     if given is not None:
-        raise ValueError("given should be None: no part of this model uses covariates.")
+        raise ValueError(
+            "given should be None, since no part of this model uses covariates: leave it out."
+        )
     return x
 
 

@@ -35,10 +35,11 @@ def joined(data: Any, given: Any, count: int, argument: str, *, always: bool = F
         return data._replace(values=_beside(data.values, inputs, count, argument, always))
     many = isinstance(data, list | tuple) or np.ndim(data) == 3
     if many:
-        if len(given) != len(data):
+        tables_given = len(given) if isinstance(given, list | tuple) or np.ndim(given) > 0 else 0
+        if tables_given != len(data):
             raise ValueError(
-                f"given should have a table for each of the {len(data)} sequences, but has "
-                f"{len(given)}."
+                f"given should have a table for each of the {len(data)} sequences of {argument}, "
+                f"but has {tables_given}: pass a list with the covariates of each, row by row."
             )
         pairs = zip(data, given, strict=True)
         tables = [_beside(one, inputs, count, argument, always) for one, inputs in pairs]

@@ -157,7 +157,7 @@ class DrivenMarkovChain(AbstractLabelledPrior):
         inputs = jnp.concatenate([given, jnp.ones((given.shape[0], 1), given.dtype)], axis=-1)
         chances, left = self._moves(given), jnp.sum(moves, axis=-1)
         slope = jnp.einsum("mij,mp->ijp", moves - left[..., None] * chances, inputs)
-        outer = (inputs[:, :, None] * inputs[:, None, :]).reshape(inputs.shape[0], -1)
+        outer = jax.vmap(lambda row: jnp.outer(row, row).ravel())(inputs)
         alone = jnp.einsum("mij,mo->ijo", left[..., None] * chances, outer)
         both = jnp.einsum("mij,mik,mo->ijko", left[..., None] * chances, chances, outer)
         eye = jnp.eye(self.states, dtype=slope.dtype)

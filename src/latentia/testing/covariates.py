@@ -59,7 +59,8 @@ def drawn(part: Any, key: Any) -> Any:
     if not isinstance(part, LatentVariableModel):
         given = jax.random.normal(first, (count,), dtype)
         return jnp.concatenate([at(part, given).sample(second), given])
-    shape = (count,) if len(part.likelihood.shape) == 1 else (steps_of(part.prior), count)
+    likelihood: Any = part.likelihood
+    shape = (count,) if len(likelihood.shape) == 1 else (steps_of(part.prior), count)
     given = jax.random.normal(first, shape, dtype)
     z, x = draw_given(part, second, None, given, False)
     return z, jnp.concatenate([x, given], axis=-1)
