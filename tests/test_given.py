@@ -56,11 +56,33 @@ def test_answers_refuse_covariates_that_do_not_fit(given, message):
         lt.score(DRIVEN, [np.ones((5, 2))] * 2, given=given)
 
 
+@pytest.mark.slow
 def test_one_path_of_covariates_is_for_all_draws():
     drawn = lt.sample(DRIVEN, 0, 3, given=ONES)
     each = lt.sample(DRIVEN, 0, 3, given=np.ones((3, 5, 1)))
     assert drawn.z.shape == (3, 5) and drawn.x.shape == (3, 5, 2)
     np.testing.assert_array_equal(drawn.x, each.x)
+
+
+@pytest.mark.slow
+def test_one_datum_takes_the_covariates_of_one():
+    expected = lt.score(ROWS, np.ones((1, 2)), given=[[0.5]])[0]
+    assert lt.score(ROWS, np.ones(2), given=[0.5]) == expected
+    assert lt.score(ROWS, np.ones(2), given=0.5) == expected
+    with pytest.raises(ValueError, match=r"given should have the shape \(1, 2\)"):
+        lt.score(FACTORS, np.ones(4), given=0.5)
+
+
+@pytest.mark.slow
+def test_the_names_of_columns_are_kept():
+    pandas = pytest.importorskip("pandas")
+    drawn = np.random.default_rng(0).normal(size=(30, 3))
+    frame = pandas.DataFrame(drawn, columns=["weight", "height", "age"])
+    learner = lt.EM(start="given", max_iter=3)
+    both, age = frame[["weight", "height"]], frame[["age"]]
+    assert lt.fit(ROWS, both, given=age, learner=learner).columns == ("weight", "height")
+    found = lt.fit(DRIVEN, [both, both], given=[age, age], learner=learner)
+    assert found.columns == ("weight", "height")
 
 
 def test_a_single_step_of_a_driven_chain_is_a_mixture():

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from latentia.data.covariates import joined
+from latentia.data.covariates import column_names, with_covariates
 from latentia.data.parquet import ParquetRows
 from latentia.data.table import read_labels, read_table, read_weights, require_observed
-from latentia.distributions.given import drivers, inputs
+from latentia.distributions.given import inputs
 from latentia.drawing import covariates, draw, draw_given, draw_x
 from latentia.inference import Ladder, choose
 from latentia.inference.amortized_answers import answer_amortized, is_deep, narrowed
@@ -144,19 +144,7 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
     if climbs(model, inference):
         require_set(model)
         return answer_by_climbing(model, x, ask, labels, given, inference, key)
-    return _answer(model, _with(model, x, given, "x"), ask, labels)
-
-
-def _with(model: Any, x: Any, given: Any, argument: str) -> Any:
-    """The data with covariates behind their columns, if the model uses any."""
-    if count := inputs(model.likelihood):
-        always = drivers(model.likelihood) > 0
-        return x if is_traced(model, x) else joined(x, given, count, argument, always=always)
-    if given is not None:
-        raise ValueError(
-            "given should be None, since no part of this model uses covariates: leave it out."
-        )
-    return x
+    return _answer(model, with_covariates(model, x, given, "x"), ask, labels)
 
 
 def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
@@ -255,7 +243,8 @@ def fit(
             "labels should be None, since this model has no states: use a Discrete or a Branching "
             "prior."
         )
-    data = _with(model, data, given, "data")
+    names = None if given is None else column_names(data)
+    data = with_covariates(model, data, given, "data")
     if isinstance(data, ParquetRows):
         from latentia.learning.streaming import fit_stream
 
@@ -263,6 +252,7 @@ def fit(
         found = fit_stream(model, data, **options)
         return learner.refine(found, data, weights, labels)
     found = _fit_by_em(model, data, weights, labels, learner.em, int(key))
+    found = found if names is None else replace(found, columns=names)
     return learner.refine(found, data, weights, labels)
 
 

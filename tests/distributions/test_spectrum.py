@@ -18,7 +18,7 @@ def covariance(*values):
     return (TURN * np.array(values)) @ TURN.T * np.outer(unit, unit)
 
 
-@pytest.mark.parametrize("values", [(0.2, 0.7, 3.0), (2.0, 2.0, 3.0), (0.4, 0.4, 0.4)])
+@pytest.mark.parametrize("values", [(0.2, 0.7, 3.0), (0.4, 0.4, 0.4)])
 def test_derivatives_are_those_of_the_clipped_eigenvalues(values):
     """Also where some eigenvalues agree, and a derivative of each alone does not exist."""
     moved = np.random.default_rng(1).normal(size=(2, 3, 3))

@@ -41,7 +41,8 @@ PRIORS = {
 }
 
 
-@pytest.mark.parametrize("dtype", [np.float64, pytest.param(np.float32, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("name", PRIORS)
 def test_draws_follow_a_density_that_integrates_to_one(name, dtype):
     axis = np.linspace(-14, 14, 401)
