@@ -197,7 +197,9 @@ class DrivenMarkovChain(AbstractLabelledPrior):
         return jnp.concatenate([apart, -apart])
 
     def begin(self, assignment: jax.Array, weight: Weights) -> Self:
-        chain = MarkovChain(self.states).begin(assignment, weight)
+        # In the precision of the data, whatever JAX's own default is.
+        nothing = np.full((self.states, self.states), np.nan, assignment.dtype)
+        chain = MarkovChain(nothing[0], nothing).begin(assignment, weight)
         logs = jnp.log(chain.transitions)
         odds = logs - jnp.diagonal(logs)[:, None]
         first: Any = chain.start
