@@ -81,6 +81,29 @@ print(fit.verdict)
 print("share of states found:", max(agreement, 1 - agreement).round(3))
 
 # %% [markdown]
+# With one noise for all columns it is probabilistic principal component analysis.
+
+# %%
+components = lt.LatentVariableModel(
+    prior=lt.GaussianLatent(dim=2),
+    likelihood=lt.LinearGaussian(dim=6, latent_dim=2, isotropic=True),
+)
+print(lt.fit(components, data))
+
+# %% [markdown]
+# ## Latent classes: z is one of K states, and x are answers
+#
+# The states of a mixture may as well be classes of people, and x the answers to yes-or-no questions
+# (`Bernoulli`), or to questions with more answers (`Categorical`).
+
+# %%
+knows = rng.integers(2, size=300)
+answers = (rng.random((300, 5)) < np.where(knows, 0.85, 0.2)[:, None]).astype(float)
+classes = lt.LatentVariableModel(prior=lt.Discrete(2), likelihood=lt.Switch(lt.Bernoulli(dim=5), 2))
+fit = lt.fit(classes, answers)
+print(fit.model.likelihood.parts.probabilities.round(2))
+
+# %% [markdown]
 # ## A mixture of factor analysers: a branch, then a vector
 
 # %%

@@ -77,6 +77,24 @@ print("bic", round(durations.bic, 1))
 print(lt.map_estimate(durations.model, counts)[:20])
 
 # %% [markdown]
+# What a regime emits may be a mixture itself. Here each of two regimes of a series has two kinds of
+# values, so neither is a single Gaussian.
+
+# %%
+rng = np.random.default_rng(0)
+regime = np.repeat([0, 1, 0, 1], 60)
+values = np.array([[-2.0, 2.0], [6.0, 10.0]])[regime, rng.integers(0, 2, 240)]
+values = (values + 0.7 * rng.normal(size=240))[:, None]
+two_kinds = lt.LatentVariableModel(
+    prior=lt.MarkovChain(2),
+    likelihood=lt.PerStep(lt.Switch(lt.Mixture(2, lt.DiagonalGaussian(dim=1)), 2)),
+)
+found = lt.fit(two_kinds, values)
+print(found.model.likelihood.emission.parts.parts.mean.round(1).tolist())
+agreement = np.mean(lt.map_estimate(found.model, values) == regime)
+print("share of steps in the right regime:", max(agreement, 1 - agreement).round(3))
+
+# %% [markdown]
 # The same in the manner of hmmlearn: changing the import is enough.
 
 # %%

@@ -92,3 +92,33 @@ survey = lt.ItemResponse("graded", levels=levels.tolist()).fit(levels[codes])
 print(survey.summary())
 lt.plots.plot_item_curves(survey, items=[2])
 plt.show()
+
+# %% [markdown]
+# All of these are pairs of the same prior with another response: `GradedResponse` asks whether an
+# answer is above a level, `PartialCredit` compares each level with the one below, `GuessedResponse`
+# gives right answers a floor, and `CountResponse` describes counts. The trait is inferred in the
+# same way for all.
+
+# %%
+responses = {
+    "graded response": lt.GradedResponse(levels=(3, 3, 3, 3)),
+    "partial credit": lt.PartialCredit(levels=(3, 3, 3, 3)),
+}
+for name, response in responses.items():
+    pair = lt.LatentVariableModel(
+        prior=lt.GaussianLatent(dim=1), likelihood=lt.GeneralizedLinear(response, latent_dim=1)
+    )
+    found = lt.fit(pair, codes[:500].astype(float), learner=lt.EM(tol=1e-4))
+    print(f"{name:<16} log-likelihood {found.log_likelihood:.1f}  bic {found.bic:.1f}")
+
+# %% [markdown]
+# Counts of errors in six texts follow one trait as well: their rates are log-linear in it.
+
+# %%
+errors_made = rng.poisson(np.exp(0.5 + 0.4 * trait[:300, None] + np.linspace(-0.5, 0.5, 6)))
+counts = lt.LatentVariableModel(
+    prior=lt.GaussianLatent(dim=1),
+    likelihood=lt.GeneralizedLinear(lt.CountResponse(dim=6), latent_dim=1),
+)
+found = lt.fit(counts, errors_made.astype(float), learner=lt.EM(tol=1e-4))
+print(found.model.likelihood.loadings.ravel().round(2))

@@ -9,6 +9,8 @@
 # the covariate is *given*, and the model does not describe it.
 
 # %%
+import numpy as np
+
 import latentia as lt
 
 geyser = lt.datasets.load_faithful().data
@@ -75,3 +77,45 @@ for name, when in (("1903", -1.0), ("2003", 1.0)):
 
 # %% [markdown]
 # By BIC the earthquakes want a trend in the rates of their regimes, and none in the moves.
+
+# %% [markdown]
+# ## Yesterday as a covariate
+#
+# Where the covariate is the series itself, one step earlier, a regression is an autoregression, and
+# along a Markov chain it switches (Hamilton 1989). Here calm and wild stretches take turns.
+
+# %%
+rng = np.random.default_rng(0)
+wild = np.repeat([0, 1, 0, 1, 0], 60)
+series = np.zeros((301, 1))
+for t, state in enumerate(wild):
+    series[t + 1] = (0.9, -0.8)[state] * series[t] + rng.normal()
+switching = lt.LatentVariableModel(
+    prior=lt.MarkovChain(2),
+    likelihood=lt.PerStep(lt.Switch(lt.GaussianRegression(dim=1, covariates=1), 2)),
+)
+today, yesterday = series[1:], series[:-1]
+found = lt.fit(switching, today, given=yesterday)
+slopes = found.model.likelihood.emission.parts.coefficients.ravel()
+path = lt.map_estimate(found.model, today, given=yesterday)
+print("slopes", slopes.round(2))
+print("steps in the right regime", round(max(np.mean(path == wild), np.mean(path != wild)), 3))
+
+# %% [markdown]
+# ## Factors of what covariates leave
+#
+# `LinearGaussianRegression` is factor analysis with covariates: both are linear, and only the
+# factors are hidden. The covariate explains what it can, and the factor the rest.
+
+# %%
+score = rng.normal(size=(300, 1))
+age = rng.uniform(20, 70, (300, 1))
+tests = score @ [[0.9, 0.8, 0.7, 0.6]] + age @ [[-0.02, 0.0, 0.01, 0.03]]
+tests = tests + 0.5 * rng.normal(size=(300, 4))
+left = lt.LatentVariableModel(
+    prior=lt.GaussianLatent(dim=1),
+    likelihood=lt.LinearGaussianRegression(dim=4, latent_dim=1, covariates=1),
+)
+found = lt.fit(left, tests, given=age)
+print("effects of age", found.model.likelihood.coefficients.ravel().round(3))
+print("loadings      ", found.model.likelihood.loadings.ravel().round(2))

@@ -75,6 +75,20 @@ print("the ten smallest scales belong to rows", np.sort(np.argsort(scale)[:10]))
 print("largest of the ten:", scale[:10].max().round(3), " median:", np.median(scale).round(2))
 
 # %% [markdown]
+# Both together: a state, and in each state factors with a scale of their own.
+
+# %%
+analysers = lt.LatentVariableModel(
+    prior=lt.Branching(2, lt.StudentTLatent(1, fixed_df=4.0)),
+    likelihood=lt.Switch(lt.Scaled(lt.LinearGaussian(dim=4, latent_dim=1)), 2),
+)
+print(analysers)
+far = np.concatenate([scores, lt.sample(truth, 1, 200).x + [4.0, -4.0, 4.0, -4.0]])
+found = lt.fit(analysers, far, learner=lt.EM(n_init=2))
+codes, _ = lt.map_estimate(found.model, far)
+print("rows of each state:", np.bincount(codes))
+
+# %% [markdown]
 # A mixture can also be one distribution among others: here each of two states has a density of two
 # parts. In a hidden Markov model the same line gives states with Gaussian mixtures as emissions.
 

@@ -63,6 +63,18 @@ test = sp.csr_array(lt.sample(truth, key=1, n=200).x)
 print("perplexity of held-out words:", round(lda.completion_perplexity(test), 2))
 
 # %% [markdown]
+# Documents may also come in batches, as a stream does: `partial_fit` learns from each and forgets
+# it (Hoffman, Blei and Bach 2010). Two passes over eight batches find nearly what all documents
+# together do.
+
+# %%
+online = lt.LatentDirichletAllocation(n_components=3, random_state=0, total_samples=400)
+for _ in range(2):
+    for first in range(0, 400, 50):
+        online.partial_fit(counts[first : first + 50])
+print("perplexity of held-out words:", round(online.completion_perplexity(test), 2))
+
+# %% [markdown]
 # ## As a model
 #
 # The estimator's `model_` is the pair, with the same verbs as every model. The posterior of z has

@@ -11,20 +11,25 @@ from latentia import (
     DiagonalGaussian,
     DiagonalStudentT,
     Discrete,
+    DrivenGaussianChain,
+    DrivenMarkovChain,
     Exponential,
     Gaussian,
     GaussianChain,
     GaussianLatent,
+    GaussianRegression,
     GeneralizedLinear,
     GradedResponse,
     GuessedResponse,
     LatentVariableModel,
     LinearGaussian,
+    LinearGaussianRegression,
     MarkovChain,
     Mixture,
     PartialCredit,
     PerStep,
     Poisson,
+    PoissonRegression,
     Product,
     Scaled,
     SemiMarkovChain,
@@ -32,6 +37,8 @@ from latentia import (
     StudentT,
     StudentTLatent,
     Switch,
+    Topics,
+    WordCounts,
 )
 
 MEAN = np.array([1.0, -2.0])
@@ -69,19 +76,10 @@ FAMILIES = {
             Product(DiagonalStudentT([1.0], [2.0], fixed_df=3.0), Bernoulli([0.9])),
         ],
     ),
+    "gaussian regression": GaussianRegression([[0.8, -0.5]], [1.0], [0.6]),
+    "poisson regression": PoissonRegression([[-0.3]], [0.2]),
 }
 """Families of distributions, with parameters of ordinary size and few columns."""
-
-LATENT = {
-    "student t",
-    "diagonal student t",
-    "mixture of gaussians",
-    "mixture of products",
-    "student t mixture",
-    "mixture of mixtures",
-}
-"""What has a latent variable of its own, beside the z of a model."""
-
 
 WEIGHTS = np.array([0.5, 0.3, 0.2])
 CENTRES = np.array([[0.0, 0.0], [4.0, 1.0], [-1.0, 4.0]])
@@ -112,6 +110,7 @@ PLANE = np.array([[0.8, 0.0], [0.7, 0.0], [0.6, 0.5], [0.0, 0.8], [0.0, 0.6]])
 INTERCEPTS = np.array([0.5, -0.7, 0.0, 1.1, -0.3])
 # The last column has two levels only.
 STEPS = np.array([[1.5, -0.5], [0.7, -1.2], [0.3, 0.3]])
+EFFECTS = np.array([[0.5, 0.0], [-0.7, 0.3], [0.0, 0.4], [0.9, -0.6], [0.2, 0.2]])
 GUESSING = np.array([0.2, 0.1, 0.15, 0.25])
 
 
@@ -121,6 +120,15 @@ def traits(response, loadings=None, **options):
     return LatentVariableModel(GaussianLatent(dim=latent), likelihood)
 
 
+CHAIN = {
+    "mean": MEAN[:1],
+    "covariance": np.array([[1.5]]),
+    "transition": np.array([[0.6]]),
+    "drift": np.array([0.3]),
+    "noise": np.array([[1.0]]),
+    "length": 3,
+    "learned": ("covariance", "transition"),
+}
 STRONG_ANALYSERS = [
     LinearGaussian(np.array([[0.9], [0.8], [-0.9], [0.8]]), np.zeros(4), NOISE[:4]),
     LinearGaussian(np.array([[0.7], [-0.9], [0.9], [0.8]]), 3 * BIAS[:4], NOISE[:4]),
@@ -211,50 +219,53 @@ MODELS = {
         CountResponse(INTERCEPTS + 0.5), PLANE, pattern=PLANE != 0
     ),
     "linear dynamical system": LatentVariableModel(
-        GaussianChain(
-            mean=MEAN[:1],
-            covariance=np.array([[1.5]]),
-            transition=np.array([[0.6]]),
-            drift=np.array([0.3]),
-            noise=np.array([[1.0]]),
-            length=3,
-            learned=("covariance", "transition"),
+        GaussianChain(**CHAIN), PerStep(LinearGaussian(LOADINGS[:3, :1], BIAS[:3], np.full(3, 0.3)))
+    ),
+    "mixture of regressions": mixture(
+        [
+            GaussianRegression([[1.5], [-0.5]], [0.0, 1.0], [0.4, 0.3]),
+            GaussianRegression([[-1.0], [0.8]], [1.0, -1.0], [0.3, 0.5]),
+        ],
+        np.array([0.6, 0.4]),
+    ),
+    "mixture of poisson regressions": mixture(
+        [
+            PoissonRegression([[0.5], [-0.3]], [0.2, 1.5]),
+            PoissonRegression([[-0.4], [0.2]], [2.0, 0.0]),
+        ],
+        np.array([0.6, 0.4]),
+    ),
+    "factor analysis with covariates": LatentVariableModel(
+        GaussianLatent(dim=1),
+        LinearGaussianRegression(LOADINGS[:4, :1], EFFECTS[:4], BIAS[:4], NOISE[:4]),
+    ),
+    "regressions along a markov chain": LatentVariableModel(
+        MarkovChain(np.array([0.6, 0.4]), np.array([[0.7, 0.3], [0.2, 0.8]]), length=4),
+        PerStep(
+            Switch(
+                [
+                    GaussianRegression([[0.9]], [0.0], [0.5]),
+                    GaussianRegression([[-0.8]], [2.0], [0.3]),
+                ]
+            )
         ),
-        PerStep(LinearGaussian(LOADINGS[:3, :1], BIAS[:3], np.full(3, 0.3))),
-    ),  # fmt: skip
+    ),
+    "driven markov chain": LatentVariableModel(
+        DrivenMarkovChain(
+            [0.6, 0.4], [[0.0, -1.0], [-0.5, 0.0]], [[[0.0], [0.9]], [[-0.7], [0.0]]]
+        ),
+        PerStep(Switch([Gaussian(c, s) for c, s in zip(CENTRES[:2], SHAPES[:2], strict=True)]), 1),
+    ),
+    "driven gaussian chain": LatentVariableModel(
+        DrivenGaussianChain(GaussianChain(**CHAIN), [[0.5]]),
+        PerStep(
+            LinearGaussianRegression(LOADINGS[:3, :1], EFFECTS[:3, :1], BIAS[:3], np.full(3, 0.3)),
+            drivers=1,
+        ),
+    ),
+    "topics": LatentVariableModel(
+        Topics(concentration=[0.6, 0.9]),
+        WordCounts([[0.6, 0.3, 0.1], [0.1, 0.2, 0.7]], length=8),
+    ),
 }
 """Models whose parameters are set; the laws draw their data from the models themselves."""
-
-EVERYDAY = (
-    "gaussian mixture",
-    "factor analysis",
-    "gaussian hidden markov model",
-    "gaussian",
-    "diagonal gaussian",
-    "categorical",
-    "poisson",
-    "student t",
-)
-"""What the laws run on by default; all else takes long to compile."""
-
-RARE = (
-    "diagonal gaussian mixture",
-    "spherical gaussian mixture",
-    "poisson mixture",
-    "student t mixture",
-    "mixture of mixtures",
-    "student t factor analysis",
-    "mixture of student t factor analysers",
-    "probabilistic pca",
-    "stationary poisson hidden markov model",
-    "rasch",
-    "guessed answers",
-    "graded response",
-    "partial credit",
-    "poisson factors in the plane",
-    "gaussian, tied",
-    "gaussian in 1 column",
-    "product of gaussian and bernoulli",
-    "mixture of products",
-)
-"""What shares nearly all of its code with others: its laws run with `pytest -m exhaustive`."""

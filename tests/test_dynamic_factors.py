@@ -30,7 +30,26 @@ def explained(model, x, factors, **options):
     return 1 - left.var(axis=0) / factors.var(axis=0)
 
 
-@pytest.mark.parametrize("lags", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_draws_follow_the_autoregression():
+    """With two lags and hardly any noise of the series."""
+    made = lt.dynamic_factors(8, 2, lags=2)
+    transition = made.prior.transition.copy()
+    transition[:2] = np.concatenate([FIRST, SECOND], axis=1)
+    chain = lt.GaussianChain(
+        transition=transition, variances=[1.0], groups=made.prior.groups, length=2000
+    )
+    loadings = np.concatenate([LOADINGS, np.zeros((8, 2))], axis=1)
+    emission = lt.LinearGaussian(loadings, np.zeros(8), np.full(8, 1e-12))
+    x = lt.sample(lt.LatentVariableModel(chain, lt.PerStep(emission)), 0).x
+    factors = np.linalg.lstsq(LOADINGS, x.T)[0].T
+    before = np.concatenate([factors[1:-1], factors[:-2]], axis=1)
+    slopes, _, _, _ = np.linalg.lstsq(before, factors[2:])
+    # Five standard errors of a regression on 2000 steps.
+    np.testing.assert_allclose(slopes.T, transition[:2], atol=5 / np.sqrt(2000))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lags", [1, 2])
 def test_em_climbs_to_the_space_of_the_factors(lags):
     x, _, factors = drawn(lags)
     # A series that begins late, one that is seen every third step, and single gaps.

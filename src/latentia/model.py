@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from latentia.latents import AbstractConjugatePrior, AbstractPrior, AbstractSmoothPrior
+from latentia.latents.given import log_prob_latent
 from latentia.likelihoods import (
     AbstractConjugateLikelihood,
     AbstractLikelihood,
@@ -108,8 +109,8 @@ class LatentVariableModel(eqx.Module):
         return z, self.likelihood.sample(second, z)
 
     def log_joint(self, x: Datum, z: Any) -> Scalar:
-        """Log p(x, z) of one pair."""
-        return self.prior.log_prob(z) + self.likelihood.log_prob(x, z)
+        """Log p(x, z) of one pair; with covariates, which stand behind x, log p(x, z | u)."""
+        return log_prob_latent(self.prior, z, x) + self.likelihood.log_prob(x, z)
 
     def __repr__(self) -> str:
         if self.inference is not None:

@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from latentia.data.covariates import joined
+from latentia.data.covariates import column_names, with_covariates
 from latentia.data.parquet import ParquetRows
 from latentia.data.table import read_labels, read_table, read_weights, require_observed
-from latentia.distributions.given import drivers, inputs
+from latentia.distributions.given import inputs
 from latentia.drawing import covariates, draw, draw_given, draw_x
 from latentia.inference import Ladder, choose
 from latentia.inference.amortized_answers import answer_amortized, is_deep, narrowed
@@ -50,14 +50,15 @@ def sample(
         key: a JAX random key, or a whole number to make one of. Equal keys give equal draws.
         n: how many to draw; one without a leading axis by default.
         z: a latent variable to draw x for, in place of one from the prior.
-        given: covariates, for a model that uses some: ``[P]``, or ``[n, P]``; with a sequence z
-            ``[T, P]``.
+        given: covariates, for a model that uses some: ``[P]``, or for a model of sequences
+            ``[T, P]``; with a leading axis of n to draw each x for covariates of its own.
 
     Returns:
         A ``Draw`` with ``z`` and ``x [D]``, or ``x [n, D]``.
 
     Raises:
-        ValueError: if a parameter is not set, or ``n`` is not a positive whole number.
+        ValueError: if a parameter is not set, ``n`` is not a positive whole number, or ``given``
+            does not fit.
     """
     require_set(model)
     if n is not None and (not isinstance(n, int | np.integer) or n < 1):
@@ -67,8 +68,8 @@ def sample(
         key = jax.random.key(int(key)) if isinstance(key, int | np.integer) else key
         keys = key if n is None else jax.random.split(key, int(n))
         many = n is not None
-        if (count := inputs(model.likelihood)) or given is not None:
-            return on_host(Draw(*draw_given(model, keys, z, covariates(given, count, n), many)))
+        if inputs(model.likelihood) or given is not None:
+            return on_host(Draw(*draw_given(model, keys, z, covariates(model, given, n, z), many)))
         drawn = draw(model, keys, many) if z is None else draw_x(model, keys, z, many)
         return on_host(Draw(*drawn))
 
@@ -148,17 +149,7 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
         if not is_traced(model, x):
             require_set(model)
         return answer_amortized(model, x, ask, labels, given)
-    return _answer(model, _with(model, x, given, "x"), ask, labels)
-
-
-def _with(model: Any, x: Any, given: Any, argument: str) -> Any:
-    """The data with covariates behind their columns, if the model uses any."""
-    if count := inputs(model.likelihood):
-        always = drivers(model.likelihood) > 0
-        return x if is_traced(model, x) else joined(x, given, count, argument, always=always)
-    if given is not None:
-        raise ValueError("given should be None: no part of this model uses covariates.")
-    return x
+    return _answer(model, with_covariates(model, x, given, "x"), ask, labels)
 
 
 def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
@@ -255,7 +246,8 @@ def fit(
             "labels should be None, since this model has no states: use a Discrete or a Branching "
             "prior."
         )
-    data = _with(model, data, given, "data")
+    names = None if given is None else column_names(data)
+    data = with_covariates(model, data, given, "data")
     if isinstance(data, ParquetRows):
         from latentia.learning.streaming import fit_stream
 
@@ -263,6 +255,7 @@ def fit(
         found = fit_stream(model, data, **options)
         return learner.refine(found, data, weights, labels)
     found = _fit_by_em(model, data, weights, labels, learner.em, int(key))
+    found = found if names is None else replace(found, columns=names)
     return learner.refine(found, data, weights, labels)
 
 

@@ -154,3 +154,15 @@ def test_a_covariate_must_be_known_at_every_step():
     x[2], u[2] = np.nan, np.nan
     with pytest.raises(ValueError, match="row 2 has one"):
         latentia.score(model(), x, given=u)
+
+
+@pytest.mark.slow
+def test_single_precision_stays_that_where_jax_computes_in_double():
+    x, u = series(40)
+    narrow = jax.tree.map(lambda leaf: leaf.astype(np.float32), model())
+    learner = EM(max_iter=3)
+    with jax.enable_x64(True):
+        fit = latentia.fit(
+            narrow, x.astype(np.float32), given=u.astype(np.float32), learner=learner
+        )
+    assert {leaf.dtype for leaf in jax.tree.leaves(fit.model)} == {np.dtype(np.float32)}

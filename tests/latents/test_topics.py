@@ -248,6 +248,7 @@ def test_a_fit_finds_the_topics_and_says_that_its_number_is_a_bound():
     fit = lt.fit(lt.LatentVariableModel(lt.Topics(3), lt.WordCounts(dim=9, states=3)), x,
                  learner=lt.EM(n_init=1))  # fmt: skip
     assert repr(fit).startswith("Fit: lower bound of the log-likelihood")
+    assert "(lower bound): the log-likelihood itself is higher." in fit.accuracy
     groups = fit.model.likelihood.topics.reshape(3, 3, 3).sum(axis=2)
     assert (np.sort(groups.max(axis=1)) > 0.85).all() and sorted(groups.argmax(axis=1)) == [0, 1, 2]
     assert fit.log_likelihood >= lt.score(truth, x).sum()

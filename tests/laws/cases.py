@@ -7,8 +7,8 @@ and on all of them, in both precisions, with `pytest -m exhaustive` besides.
 import numpy as np
 import pytest
 
-from catalogue import EVERYDAY, RARE
 from latentia.testing import cast
+from laws.tiers import EVERYDAY, RARE
 
 
 def cases(laws, table, narrow=()):

@@ -1,10 +1,11 @@
 import pytest
 
-from catalogue import LATENT, MODELS
+from catalogue import MODELS
 from latentia.testing import COMPLETE_MODEL_LAWS, ITERATION_LAWS
 from laws.cases import cases
+from laws.tiers import LATENT, STEPPING
 
-COMPLETE_ONES = {n: m for n, m in MODELS.items() if n not in LATENT}
+COMPLETE_ONES = {n: m for n, m in MODELS.items() if n not in LATENT | STEPPING}
 
 
 @pytest.mark.parametrize(("law", "model"), cases(ITERATION_LAWS, MODELS, ("em_never_falls",)))

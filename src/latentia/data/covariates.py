@@ -4,8 +4,29 @@ from typing import Any
 
 import numpy as np
 
+from latentia.distributions.given import drivers, inputs
+from latentia.precision import is_traced
+
 from .sequences import Sequences, read_sequences
 from .table import read_table
+
+
+def with_covariates(model: Any, x: Any, given: Any, argument: str) -> Any:
+    """The data with covariates behind their columns, if the model uses any."""
+    if count := inputs(model.likelihood):
+        always = drivers(model.likelihood) > 0
+        return x if is_traced(model, x) else joined(x, given, count, argument, always=always)
+    if given is not None:
+        raise ValueError(
+            "given should be None, since no part of this model uses covariates: leave it out."
+        )
+    return x
+
+
+def column_names(data: Any) -> tuple[str, ...] | None:
+    """What the columns of a data frame, or of a list of them, are called; None of an array."""
+    one: Any = data[0] if isinstance(data, list | tuple) and len(data) > 0 else data
+    return tuple(map(str, one.columns)) if hasattr(one, "columns") else None
 
 
 def joined(data: Any, given: Any, count: int, argument: str, *, always: bool = False) -> Any:
@@ -31,21 +52,22 @@ def joined(data: Any, given: Any, count: int, argument: str, *, always: bool = F
             f"given=u with a row for each row of {argument}."
         )
     if isinstance(data, Sequences):
-        inputs = given.values if isinstance(given, Sequences) else given
-        return data._replace(values=_beside(data.values, inputs, count, argument, always))
+        own = given.values if isinstance(given, Sequences) else given
+        return data._replace(values=_beside(data.values, own, count, argument, always))
     many = isinstance(data, list | tuple) or np.ndim(data) == 3
     if many:
-        if len(given) != len(data):
+        tables_given = len(given) if isinstance(given, list | tuple) or np.ndim(given) > 0 else 0
+        if tables_given != len(data):
             raise ValueError(
-                f"given should have a table for each of the {len(data)} sequences, but has "
-                f"{len(given)}."
+                f"given should have a table for each of the {len(data)} sequences of {argument}, "
+                f"but has {tables_given}: pass a list with the covariates of each, row by row."
             )
         pairs = zip(data, given, strict=True)
-        tables = [_beside(one, inputs, count, argument, always) for one, inputs in pairs]
+        tables = [_beside(one, own, count, argument, always) for one, own in pairs]
         return tables if isinstance(data, list | tuple) else np.stack(tables)
     if not hasattr(data, "columns") and np.ndim(data) == 1:
         one = np.asarray(data)[None]
-        return _beside(one, np.asarray(given)[None], count, argument, always)[0]
+        return _beside(one, np.atleast_1d(given)[None], count, argument, always)[0]
     return _beside(data, given, count, argument, always)
 
 
@@ -82,20 +104,20 @@ def series_and_inputs(
 
 def _beside(data: Any, given: Any, count: int, argument: str, always: bool) -> np.ndarray:
     values = read_table(data, argument=argument).values
-    inputs = read_table(given, argument="given").values
-    if inputs.shape != (len(values), count):
+    own = read_table(given, argument="given").values
+    if own.shape != (len(values), count):
         raise ValueError(
             f"given should have the shape ({len(values)}, {count}), a row for each row of "
-            f"{argument} and a column for each covariate, but has {inputs.shape}."
+            f"{argument} and a column for each covariate, but has {own.shape}."
         )
     # A row of which nothing is observed says nothing, whatever its covariates, but where a chain
     # goes on meanwhile.
     empty = np.asarray(np.isnan(values).all(axis=1)) & (not always)
-    lacking = np.isnan(inputs).any(axis=1) & ~empty
+    lacking = np.isnan(own).any(axis=1) & ~empty
     if lacking.any():
         raise ValueError(
             f"given should have no missing values, but row {int(np.argmax(lacking))} has one: the "
             "model does not describe covariates, so they cannot be integrated out; fill them in, "
             "or leave the row out."
         )
-    return np.concatenate([values, np.where(empty[:, None], np.nan, inputs)], axis=1)
+    return np.concatenate([values, np.where(empty[:, None], np.nan, own)], axis=1)

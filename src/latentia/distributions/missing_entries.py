@@ -6,7 +6,7 @@ entries, so only that small block is gathered and inverted: its room is the smal
 that the rows of a block need, which is why rows are sorted by how many entries they lack.
 
 However these functions are mapped, the rows end up on the last axis, which is contiguous. They have
-no derivatives: ``gaussian_terms.marginal_log_density`` does.
+no derivatives: those of ``gaussian_terms.marginal_distance`` stand in for them.
 """
 
 from typing import NamedTuple

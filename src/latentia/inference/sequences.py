@@ -97,7 +97,8 @@ def _unpacked(answers: Sequence[Any], groups: Sequence[Group], count: int) -> li
     out: list[Any] = [None] * count
     for answer, group in zip(answers, groups, strict=True):
         leaves, structure = jax.tree.flatten(jax.device_get(answer))
-        flat = [np.asarray(leaf).reshape(-1, *np.shape(leaf)[2:]) for leaf in leaves]
+        # By its size, since of a single step there are no moves.
+        flat = [leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]) for leaf in leaves]
         for place, row in enumerate(group.rows):
             out[row] = jax.tree.unflatten(structure, [np.array(leaf[place]) for leaf in flat])
     return out

@@ -105,7 +105,11 @@ class DrivenGaussianChain(AbstractConjugatePrior):
         return drawn(self.dynamics_given(given), key, given.shape[0])
 
     def log_prob(self, z: jax.Array) -> Scalar:
-        raise ValueError(f"given should be the covariates, {_WITHOUT}use the posterior's log_prob.")
+        raise ValueError(f"given should be the covariates, {_WITHOUT}use log_prob_given.")
+
+    def log_prob_given(self, z: jax.Array, given: jax.Array) -> Scalar:
+        """The log density of a path ``[T, L]``, for covariates ``[T, P]``."""
+        return GivenChain(self, given).log_prob(z)
 
     def accepts(self, potential: AbstractPotential) -> bool:
         return (

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.constraints import simplex
-from latentia.numerics import product_log, solve_dependent
+from latentia.numerics import product_log, safe_log, solve_dependent
 from latentia.potentials import (
     AbstractPotential,
     DiscretePotential,
@@ -115,8 +115,13 @@ class DrivenMarkovChain(AbstractLabelledPrior):
     def log_prob(self, z: States) -> Scalar:
         raise ValueError(
             "given should be the covariates, since this chain describes z for given ones only: use "
-            "the posterior's log_prob."
+            "log_prob_given."
         )
+
+    def log_prob_given(self, z: States, given: jax.Array) -> Scalar:
+        """The log probability of a sequence ``[T]``, for covariates ``[T, P]``."""
+        moves = self._moves(given[1:])[jnp.arange(len(z) - 1), z[:-1], z[1:]]
+        return safe_log(jnp.asarray(self.start))[z[0]] + jnp.sum(safe_log(moves))
 
     def accepts(self, potential: AbstractPotential) -> bool:
         return (
@@ -152,7 +157,7 @@ class DrivenMarkovChain(AbstractLabelledPrior):
         inputs = jnp.concatenate([given, jnp.ones((given.shape[0], 1), given.dtype)], axis=-1)
         chances, left = self._moves(given), jnp.sum(moves, axis=-1)
         slope = jnp.einsum("mij,mp->ijp", moves - left[..., None] * chances, inputs)
-        outer = (inputs[:, :, None] * inputs[:, None, :]).reshape(inputs.shape[0], -1)
+        outer = jax.vmap(lambda row: jnp.outer(row, row).ravel())(inputs)
         alone = jnp.einsum("mij,mo->ijo", left[..., None] * chances, outer)
         both = jnp.einsum("mij,mik,mo->ijko", left[..., None] * chances, chances, outer)
         eye = jnp.eye(self.states, dtype=slope.dtype)
@@ -192,7 +197,9 @@ class DrivenMarkovChain(AbstractLabelledPrior):
         return jnp.concatenate([apart, -apart])
 
     def begin(self, assignment: jax.Array, weight: Weights) -> Self:
-        chain = MarkovChain(self.states).begin(assignment, weight)
+        # In the precision of the data, whatever JAX's own default is.
+        nothing = np.full((self.states, self.states), np.nan, assignment.dtype)
+        chain = MarkovChain(nothing[0], nothing).begin(assignment, weight)
         logs = jnp.log(chain.transitions)
         odds = logs - jnp.diagonal(logs)[:, None]
         first: Any = chain.start

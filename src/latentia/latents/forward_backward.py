@@ -63,7 +63,7 @@ def log_forward_backward(start: Probabilities, moves: Array, values: Array) -> C
         following = log_sum_exp((filtered[:, None] + move).T)
         return following, (filtered, scale)
 
-    ahead = jnp.concatenate([log_moves, jnp.zeros_like(log_moves[:1])]) if each else None
+    ahead = jnp.pad(log_moves, ((0, 1), (0, 0), (0, 0))) if each else None
     one = (lambda carry, x: forward(carry, (x, log_moves))) if not each else forward
     _, (filtered, scales) = jax.lax.scan(one, safe_log(start), (values, ahead) if each else values)
 

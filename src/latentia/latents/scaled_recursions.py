@@ -144,8 +144,8 @@ def _forward(start: Array, moves: Array, values: Array) -> _Ahead:
     first = jnp.broadcast_to(start, values.shape[1:])
     begun = first, jnp.ones_like(values[0, :, :1])
     if moves.ndim == 4:
-        # The last step has no move of its own.
-        each = jnp.moveaxis(jnp.concatenate([moves, moves[:, -1:]], axis=1), 1, 0)
+        # The last step has no move of its own, and may be the first.
+        each = jnp.moveaxis(jnp.pad(moves, ((0, 0), (0, 1), (0, 0), (0, 0))), 1, 0)
         (last, lowest), out = jax.lax.scan(step, begun, (values, each))
     else:
         (last, lowest), out = jax.lax.scan(lambda c, v: step(c, (v, moves)), begun, values)
@@ -176,7 +176,7 @@ def _backward(end: Array, moves: Array, ahead: _Ahead, known: Array) -> _Back:
     xs = ahead.filtered, ahead.ratios, known
     if varying:
         # The move into the first step is the start's business: any will do.
-        into = jnp.moveaxis(jnp.concatenate([moves[:, :1], moves], axis=1), 1, 0)
+        into = jnp.moveaxis(jnp.pad(moves, ((0, 0), (1, 0), (0, 0), (0, 0))), 1, 0)
         carry, out = jax.lax.scan(step, begun, (*xs, into), reverse=True)
     else:
         carry, out = jax.lax.scan(lambda c, x: step(c, (*x, moves)), begun, xs, reverse=True)

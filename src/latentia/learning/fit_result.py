@@ -34,7 +34,8 @@ class Fit:
         degrees_of_freedom: how many free parameters the model has.
         uncertainty: the total entropy of the posterior over states, in nats, or what computes it.
         method: how posteriors were found: "exact", or an approximation by name.
-        error: the largest estimated error in the log-likelihood of a row; NaN if unknown.
+        error: the largest estimated error in the log-likelihood of a row, or in its lower bound;
+            NaN if unknown.
     """
 
     model: Any
@@ -136,6 +137,9 @@ class Fit:
         """How the posteriors were found, and how far the log-likelihood is from the truth."""
         if self.method == "exact":
             return "Exact."
+        if self.measure != "log-likelihood":
+            # By how much it falls short is not known.
+            return f"By {self.method}: the log-likelihood itself is higher."
         if not np.isfinite(self.error):
             return f"Approximate, by {self.method}."
         return (

@@ -13,6 +13,7 @@ from scipy import stats
 from latentia.constraints import bind_vector, free_vector
 from latentia.typing import Form
 
+from .covariates import described
 from .support import (
     Grid,
     axes_of,
@@ -24,6 +25,7 @@ from .support import (
     finite,
     grid_of,
     law,
+    log_density,
     log_prob,
     log_sum,
     rounding,
@@ -36,9 +38,9 @@ _DRAWS = 8000
 
 @law
 def density_integrates_to_one(family: Any, seed: int = 0, grid: Grid | None = None) -> None:
-    """The sum or integral of exp(log_prob) over all x is one."""
+    """The sum or integral of exp(log_prob) over all x is one, whatever the covariates."""
     grid = grid_of(draw_data(family, 512, seed)) if grid is None else grid
-    total = np.exp(grid.log_total(log_prob(family, grid.points)))
+    total = np.exp(grid.log_total(log_density(family, grid.points)))
     close(total, 1.0, rounding(family), "the integral of the density")
 
 
@@ -52,7 +54,7 @@ def sampler_matches_density(family: Any, seed: int = 0, grid: Grid | None = None
     )
     grid = grid_of(x[:512]) if grid is None else grid
     points = np.asarray(grid.points, float)
-    log_values = log_prob(family, points)
+    log_values = log_density(family, points)
     mass = np.exp(log_values + grid.log_weights)
     tests = 2 * family.dim + family.dim * (family.dim - 1) // 2 + 1
     for j, (axis, _) in enumerate(axes_of(x[:512])):
@@ -62,7 +64,7 @@ def sampler_matches_density(family: Any, seed: int = 0, grid: Grid | None = None
         _one_column(x[:, j], np.unique(points[:, j]), expected, axis, FALSE_ALARM / tests)
     centre = mass @ points
     finite_values = np.where(mass > 0, log_values, 0.0)
-    _one_mean(log_prob(family, x), mass, finite_values, "log_prob", FALSE_ALARM / tests)
+    _one_mean(log_density(family, x), mass, finite_values, "log_prob", FALSE_ALARM / tests)
     for i in range(family.dim):
         for j in range(i, family.dim):
             mine = (x[:, i] - centre[i]) * (x[:, j] - centre[j])
@@ -102,12 +104,13 @@ def _one_mean(drawn: Any, mass: Any, values: Any, what: str, alarm: float) -> No
 def missing_entries_are_integrated_out(family: Any, seed: int = 0) -> None:
     """A NaN gives the marginal: the sum or integral over that entry, whatever else is missing."""
     draws = draw_data(family, 512, seed)
-    axes = axes_of(draws)
+    columns = described(family, draws).shape[1]
+    axes = axes_of(draws)[:columns]
     for j, (points, log_weight) in enumerate(axes):
         for i in range(3):
             row = np.array(draws[i], float)
-            if i == 2 and family.dim > 1:
-                row[(j + 1) % family.dim] = np.nan
+            if i == 2 and columns > 1:
+                row[(j + 1) % columns] = np.nan
             gone = with_column(row, j, np.array([np.nan]))
             expected = log_sum(log_prob(family, with_column(row, j, points)) + log_weight)
             close(
@@ -129,7 +132,7 @@ def nothing_observed_says_nothing(family: Any, seed: int = 0) -> None:
 def impossible_values_have_probability_zero(family: Any, seed: int = 0) -> None:
     """Between the whole numbers of a discrete column the log probability is minus infinity."""
     draws = draw_data(family, 512, seed)
-    for j, (points, _) in enumerate(axes_of(draws)):
+    for j, (points, _) in enumerate(axes_of(described(family, draws))):
         if not np.array_equal(points, np.round(points)):
             continue
         for wrong in (0.5, -1.0, np.inf):

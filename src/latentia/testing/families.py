@@ -8,6 +8,7 @@ import numpy as np
 
 from latentia.constraints import bind_vector, free_vector
 
+from .covariates import described
 from .support import (
     close,
     draw_data,
@@ -15,6 +16,7 @@ from .support import (
     grid_of,
     jittered,
     law,
+    log_density,
     log_prob,
     maximize,
     no_limits,
@@ -30,7 +32,8 @@ def weighted_draws(family: Any, seed: int, missing: bool = False) -> tuple[np.nd
     rng = np.random.default_rng(seed)
     x = np.array(draw_data(family, ROWS, seed))
     if missing:
-        x[rng.random(x.shape) < 0.25] = np.nan
+        own = described(family, x)
+        own[rng.random(own.shape) < 0.25] = np.nan
     return x, rng.uniform(0.2, 2, ROWS).astype(x.dtype)
 
 
@@ -178,17 +181,25 @@ def _another(family: Any, seed: int) -> Any:
 
 @law
 def imagined_data_are_its_own(family: Any, seed: int = 0) -> None:
-    """``maximize(imagine(other))`` is ``other``, and imaginary data add to real ones."""
+    """``maximize(imagine(other))`` is ``other``."""
+    _finds_again(family, seed, 1)
+
+
+@law
+def steps_find_imagined_data_again(family: Any, seed: int = 0) -> None:
+    """Of a family that learns by steps: they end at ``other`` if its data are imagined."""
+    _finds_again(family, seed, 30)
+
+
+def _finds_again(family: Any, seed: int, steps: int) -> None:
     dtype = dtype_of(family)
     limits = no_limits(family.dim, dtype)
     for other in (family, _another(family, seed)):
-        totals = _imagine(family, other, np.asarray(7.0, dtype))
-        close(
-            maximize(family, totals, limits),
-            other,
-            rounding(family, 1e-4),
-            "maximize(imagine(other))",
-        )
+        found = family
+        for _ in range(steps):
+            totals = _imagine(found, other, np.asarray(7.0, dtype))
+            found = maximize(found, totals, limits)
+        close(found, other, rounding(family, 1e-4), "maximize(imagine(other))")
 
 
 @law
@@ -206,7 +217,7 @@ def its_own_imagined_data_are_expected_data(family: Any, seed: int = 0) -> None:
 
 def _imagines(family: Any, other: Any, seed: int) -> None:
     grid = grid_of(draw_data(other, 512, seed))
-    mass = np.exp(log_prob(other, grid.points) + grid.log_weights)
+    mass = np.exp(log_density(other, grid.points) + grid.log_weights)
     keep = mass > 1e-18
     points, mass = grid.points[keep], mass[keep]
     expected, got = None, _imagine(family, other, np.asarray(3.0, dtype_of(family)))
@@ -225,7 +236,7 @@ def expected_log_prob_is_the_mean(family: Any, seed: int = 0) -> None:
     """It is the integral of log_prob under the other, up to a constant of the other."""
     other, third = _another(family, seed + 1), _another(family, seed + 2)
     grid = grid_of(draw_data(other, 512, seed))
-    mass = np.exp(log_prob(other, grid.points) + grid.log_weights)
+    mass = np.exp(log_density(other, grid.points) + grid.log_weights)
     gaps = []
     for member in (family, third):
         values = np.where(mass > 0, log_prob(member, grid.points), 0.0)

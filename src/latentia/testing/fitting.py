@@ -11,7 +11,9 @@ from latentia.inference import choose
 from latentia.latents import AbstractLabelledPrior
 from latentia.learning import EM, Fit
 from latentia.model import LatentVariableModel
+from latentia.verdict import Exactness
 
+from .covariates import apart, described
 from .iteration import ROWS, elsewhere, rows_of, tangents
 from .support import cast, close, dtype_of, finite, law, rounding
 
@@ -32,7 +34,8 @@ def _data(model: Any, seed: int) -> dict[str, Any]:
     if not isinstance(model.prior, AbstractLabelledPrior):
         return {"data": x, "weights": weights, "labels": None}
     # The state is the first part of z, whatever follows it.
-    truth = jax.tree.leaves(verbs.map_estimate(model, x))[0]
+    own, given = apart(model, x)
+    truth = jax.tree.leaves(verbs.map_estimate(model, own, given=given))[0]
     return {
         "data": x,
         "weights": weights,
@@ -42,9 +45,10 @@ def _data(model: Any, seed: int) -> dict[str, Any]:
 
 def _fit(model: Any, seed: int, learner: EM | None = None, **changes: Any) -> Fit:
     data = {**_data(model, seed), **changes}
-    x = data.pop("data")
+    x, given = apart(model, data.pop("data"))
     start = elsewhere(model, seed, 0.1)
-    return verbs.fit(start, x, learner=_learner(model) if learner is None else learner, **data)
+    learner = _learner(model) if learner is None else learner
+    return verbs.fit(start, x, given=given, learner=learner, **data)
 
 
 @jax.jit
@@ -58,7 +62,10 @@ def _slopes(model: Any, x: Any, weight: Any, label: Any) -> Any:
             potential = other.prior.label(potential, code)
         return choose(model).condition(other.prior, potential).log_evidence
 
-    each = jax.vmap(jax.grad(one), (None, 0, 0))(free_vector(model), x, label)
+    # Coordinate ascent stops when it will, so its steps are not kept to go back through.
+    bounded = choose(model).exactness is Exactness.LOWER_BOUND
+    slope = jax.jacfwd(one) if bounded else jax.grad(one)
+    each = jax.vmap(slope, (None, 0, 0))(free_vector(model), x, label)
     return weight[:, None] * each
 
 
@@ -74,11 +81,12 @@ def fits_end_at_a_maximum(model: Any, seed: int = 0) -> None:
         f"fit: the objective fell by {fall.max()}."
     )
     x, weight = data["data"], data["weights"]
-    score = verbs.score(fit.model, x, labels=data["labels"])
+    own, given = apart(model, x)
+    score = verbs.score(fit.model, own, labels=data["labels"], given=given)
     close(
         fit.log_likelihood, weight @ np.asarray(score, float), rounding(model), "Fit.log_likelihood"
     )
-    seen = weight @ (~np.isnan(x).all(axis=-1)).reshape(ROWS, -1).sum(axis=1)
+    seen = weight @ (~np.isnan(own).all(axis=-1)).reshape(ROWS, -1).sum(axis=1)
     close(fit.weight, seen, 1e-6, "Fit.weight, against the weight of the rows with an entry")
     label = np.full(x.shape[:-1], -1) if data["labels"] is None else data["labels"]
     slopes = np.asarray(_slopes(fit.model, x, weight.astype(x.dtype), label), float)
@@ -112,9 +120,11 @@ def units_do_not_matter(model: Any, seed: int = 0) -> None:
     here = _fit(model, seed)
     data = _data(model, seed)
     start = elsewhere(model, seed, 0.1)
+    x, given = apart(model, (centre + scale * data["data"]).astype(dtype))
     there = verbs.fit(
         LatentVariableModel(start.prior, jax.device_get(start.likelihood.affine(centre, scale))),
-        (centre + scale * data["data"]).astype(dtype),
+        x,
+        given=given,
         weights=data["weights"],
         labels=data["labels"],
         learner=_learner(model),
@@ -140,7 +150,7 @@ def empty_rows_change_nothing(model: Any, seed: int = 0) -> None:
     if data["labels"] is not None:
         labels = data["labels"].copy()
         labels[~keep] = -1
-    x[-6:-3] = np.nan
+    described(model, x)[-6:-3] = np.nan
     weights[-3:] = 0
     one = _fit(model, seed, **short)
     two = _fit(model, seed, data=x, weights=weights, labels=labels)
@@ -169,7 +179,8 @@ def precisions_fit_alike(model: Any, seed: int = 0) -> None:
     fits = []
     for dtype in (np.float32, np.float64):
         start = cast(elsewhere(model, seed, 0.1), dtype)
-        fits.append(verbs.fit(start, data["data"].astype(dtype), weights=data["weights"],
+        x, given = apart(model, data["data"].astype(dtype))
+        fits.append(verbs.fit(start, x, given=given, weights=data["weights"],
                               labels=data["labels"], learner=_learner(start)))  # fmt: skip
         finite(fits[-1].model, f"the model fitted in {np.dtype(dtype)}")
     close(fits[0].objective, fits[1].objective, 1e-4, "the objective in float32")

@@ -8,7 +8,10 @@ import numpy as np
 from scipy import stats
 
 from latentia.inference import choose
+from latentia.latents.given import log_prob_latent
+from latentia.verdict import Exactness
 
+from .covariates import described, silent, with_covariates_of
 from .densities import FALSE_ALARM
 from .latent_grids import LatentGrid, latent_grid
 from .support import as_rows, close, draw, draw_data, dtype_of, finite, law, rounding
@@ -37,11 +40,12 @@ def _posterior(model: Any, x: Any, z: Any) -> Any:
 def _rows(model: Any, seed: int) -> np.ndarray:
     """Draws of x with gaps; the last row has nothing."""
     x = np.array(draw_data(model, _ROWS, seed)[1])
-    x[::3, 0] = np.nan
-    x[1, -1] = np.nan
+    own = described(model, x)
+    own[::3, 0] = np.nan
+    own[1, -1] = np.nan
     # Of a sequence these are whole steps; here is an entry.
-    x[2, ..., 0] = np.nan
-    x[-1] = np.nan
+    own[2, ..., 0] = np.nan
+    own[-1] = np.nan
     return x
 
 
@@ -54,12 +58,18 @@ def _by_grid(model: Any, x: np.ndarray, grid: LatentGrid) -> tuple[np.ndarray, n
 
 @law
 def posterior_follows_bayes(model: Any, seed: int = 0, grid: LatentGrid | None = None) -> None:
-    """Evidence and posterior are those of p(z) p(x|z) over all z, with missing entries too."""
+    """Evidence and posterior are those of p(z) p(x|z) over all z, with missing entries too.
+
+    A lower bound falls short by at least the divergence of its posterior from that of Bayes' rule.
+    """
     grid = latent_grid(model.prior) if grid is None else grid
     x = _rows(model, seed)
     evidence, posterior = _by_grid(model, x, grid)
     got, values, mode, height, _ = jax.device_get(_posterior(model, x, grid.z))
     finite(got, "log_evidence")
+    if _bounded(model):
+        _falls_short(model, got, evidence, values, posterior, grid)
+        return
     close(got, evidence, rounding(model, 1e-4), "log_evidence, against the sum over z")
     where = posterior > -30
     close(
@@ -75,6 +85,25 @@ def posterior_follows_bayes(model: Any, seed: int = 0, grid: LatentGrid | None =
     close(height, joint - got, rounding(model, 1e-3), "the log posterior at the mode")
 
 
+def _bounded(model: Any) -> bool:
+    return choose(model).exactness is Exactness.LOWER_BOUND
+
+
+def _falls_short(
+    model: Any, bound: Any, evidence: Any, values: Any, posterior: Any, grid: LatentGrid
+) -> None:
+    mass = np.exp(np.asarray(values, float) + grid.log_weights)
+    close(mass.sum(axis=1), np.ones(len(mass)), rounding(model, 1e-3), "the bound's posterior")
+    gap = np.where(mass > 0, values - posterior, 0.0)
+    divergence = np.sum(mass * gap, axis=1)
+    slack = rounding(model, 1e-4) * (1 + np.abs(evidence))
+    assert (bound + divergence <= evidence + slack).all(), (
+        f"log_evidence: the lower bounds {bound} and the divergences {divergence} of their "
+        f"posteriors should together be at most the evidence {evidence}."
+    )
+    close(bound[-1], 0.0, rounding(model), "the bound of an empty row, which is exact")
+
+
 @jax.jit
 def _at_modes(model: Any, x: Any, z: Any) -> Any:
     return jax.vmap(model.log_joint)(x, z)
@@ -82,8 +111,9 @@ def _at_modes(model: Any, x: Any, z: Any) -> Any:
 
 @jax.jit
 def _sums(model: Any, x: Any, y: Any, z: Any) -> Any:
-    one, two = model.likelihood.potential(x), model.likelihood.potential(y)
-    nothing = model.likelihood.potential(jnp.full_like(x, jnp.nan))
+    one = model.likelihood.potential(x)
+    two = model.likelihood.potential(with_covariates_of(model, y, x))
+    nothing = model.likelihood.potential(silent(model, x))
     both = jax.vmap(one + two)(z), jax.vmap(one)(z) + jax.vmap(two)(z)
     truth = jax.vmap(one)(z), jax.vmap(lambda value: model.likelihood.log_prob(x, value))(z)
 
@@ -92,7 +122,8 @@ def _sums(model: Any, x: Any, y: Any, z: Any) -> Any:
 
     first = condition(one + two), condition(two + one)
     idle = condition(one + nothing), condition(one)
-    prior = jax.vmap(condition(nothing).log_prob)(z), jax.vmap(model.prior.log_prob)(z)
+    before = jax.vmap(lambda value: log_prob_latent(model.prior, value, x))(z)
+    prior = jax.vmap(condition(nothing).log_prob)(z), before
 
     def seen(posterior: Any) -> Any:
         return posterior.log_evidence, posterior.moments
@@ -134,6 +165,9 @@ def posterior_draws_match(model: Any, seed: int = 0, grid: LatentGrid | None = N
     keys = jax.random.split(jax.random.key(seed + 1), 4096)
     z, log_probs = jax.device_get(_posterior_draws(model, x[0], keys))
     _, posterior = _by_grid(model, x, grid)
+    if _bounded(model):
+        # Then they are draws of what stands for the posterior.
+        posterior = np.asarray(jax.device_get(_posterior(model, x, grid.z))[1], float)
     mass = np.exp(posterior[0] + grid.log_weights)
     finite(log_probs, "log_prob of draws of the posterior")
     drawn, points = _features(z), _features(grid.z)
@@ -206,9 +240,31 @@ def _slope_at_mode(model: Any, x: Any) -> Any:
     return jax.vmap(one)(x)
 
 
+@jax.jit
+def _nearby(model: Any, x: Any, key: Any) -> Any:
+    """The log posterior at its mode, and a thousandth of the way to each of its draws."""
+
+    def one(row: Any) -> Any:
+        posterior = choose(model).infer(model, row)
+        mode = posterior.mode()
+        z = jax.vmap(posterior.sample)(jax.random.split(key, 32))
+        moved = jax.tree.map(lambda to, start: start + 1e-3 * (to - start), z, mode)
+        return posterior.log_prob(mode), jax.vmap(posterior.log_prob)(moved)
+
+    return jax.vmap(one)(x)
+
+
 @law
 def modes_are_stationary(model: Any, seed: int = 0) -> None:
-    """Where z is continuous, the joint density has no slope at the mode."""
+    """Where z is continuous, the joint density has no slope at the mode.
+
+    Of a bound, whose z may lie in a corner, the posterior is no denser towards any of its draws.
+    """
+    if _bounded(model):
+        height, nearby = jax.device_get(_nearby(model, _rows(model, seed), jax.random.key(seed)))
+        slack = rounding(model, 1e-3, 1e-9) * (1 + np.abs(height[:, None]))
+        assert (nearby <= height[:, None] + slack).all(), "mode: a z nearby is more probable."
+        return
     slope = jax.device_get(_slope_at_mode(model, _rows(model, seed)))
     close(
         slope,

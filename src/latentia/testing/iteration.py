@@ -18,6 +18,7 @@ from latentia.model import LatentVariableModel
 from latentia.precision import precision_of
 from latentia.typing import Form
 
+from .covariates import described
 from .latent_grids import cubature
 from .support import as_rows, cast, close, draw_data, dtype_of, finite, law, no_limits, rounding
 
@@ -74,7 +75,8 @@ def rows_of(model: Any, seed: int, missing: bool = False) -> np.ndarray:
     """Draws of x, some entries missing if asked for."""
     x = np.array(draw_data(model, ROWS, seed)[1])
     if missing:
-        x[np.random.default_rng(seed).random(x.shape) < 0.2] = np.nan
+        own = described(model, x)
+        own[np.random.default_rng(seed).random(own.shape) < 0.2] = np.nan
     return x
 
 

@@ -9,13 +9,18 @@ import numpy as np
 from latentia.latents import (
     Branching,
     Discrete,
+    DrivenGaussianChain,
+    DrivenMarkovChain,
     GaussianChain,
     GaussianLatent,
     MarkovChain,
     SemiMarkovChain,
     StudentTLatent,
+    Topics,
 )
 from latentia.latents.student_t import ScaledVector
+
+from .covariates import steps_of
 
 
 class LatentGrid(NamedTuple):
@@ -29,16 +34,20 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
     """Every state, and a trapezoid rule for every Gaussian dimension.
 
     Args:
-        prior: a ``Discrete``, ``GaussianLatent``, ``StudentTLatent`` or ``Branching`` prior, or a
-            ``MarkovChain`` or a ``GaussianChain`` of few steps. For another structure, give a law
-            the grid itself.
+        prior: a ``Discrete``, ``GaussianLatent``, ``StudentTLatent`` or ``Branching`` prior, two
+            ``Topics``, or a
+            ``MarkovChain`` or a ``GaussianChain`` of few steps, driven by covariates or not. For
+            another structure, give a law the grid itself.
         fineness: points for each Gaussian dimension, over 16 standard deviations.
     """
     if isinstance(prior, Discrete):
         return LatentGrid(np.arange(prior.states), np.zeros(prior.states))
-    if isinstance(prior, MarkovChain | SemiMarkovChain):
-        paths = _paths(prior.states, prior.length)
+    if isinstance(prior, MarkovChain | SemiMarkovChain | DrivenMarkovChain):
+        paths = _paths(prior.states, steps_of(prior))
         return LatentGrid(paths, np.zeros(len(paths)))
+    if isinstance(prior, DrivenGaussianChain):
+        # Where it goes without covariates: ordinary ones shift it by less than the grid is wide.
+        return latent_grid(prior.chain, fineness)
     if isinstance(prior, GaussianChain):
         grid = _gaussian(_all_steps(prior), fineness)
         return grid._replace(z=grid.z.reshape(-1, prior.length, prior.dim))
@@ -54,6 +63,8 @@ def latent_grid(prior: Any, fineness: int = 61) -> LatentGrid:
         return _gaussian(prior, fineness)
     if isinstance(prior, StudentTLatent):
         return _student_t(prior, fineness)
+    if isinstance(prior, Topics) and prior.states == 2:
+        return _shares(prior, fineness)
     raise TypeError(f"prior should be one that can be enumerated, but is {prior!r}: give a grid.")
 
 
@@ -103,6 +114,14 @@ def _student_t(prior: Any, fineness: int) -> LatentGrid:
     return LatentGrid(ScaledVector(vector.astype(dtype), scale), volume)
 
 
+def _shares(prior: Any, fineness: int) -> LatentGrid:
+    """The log odds of the first of two topics, as far as the sparsest documents may go."""
+    odds = np.linspace(-75, 75, 20 * fineness + 1)
+    shares = 1 / (1 + np.exp(-np.stack([odds, -odds], axis=1)))
+    volume = np.log(shares).sum(axis=1) + np.log(odds[1] - odds[0])
+    return LatentGrid(shares.astype(prior.concentration.dtype), volume)
+
+
 def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
     """Values of z and weights whose mean is that of the posterior, exact for quadratics of z.
 
@@ -110,14 +129,14 @@ def cubature(prior: Any, posterior: Any) -> tuple[Any, jax.Array]:
     """
     if isinstance(prior, Discrete):
         return jnp.arange(prior.states), posterior.probabilities
-    if isinstance(prior, MarkovChain | SemiMarkovChain):
-        paths = jnp.asarray(_paths(prior.states, prior.length))
+    if isinstance(prior, MarkovChain | SemiMarkovChain | DrivenMarkovChain):
+        paths = jnp.asarray(_paths(prior.states, len(posterior.probabilities)))
         return paths, jnp.exp(jax.vmap(posterior.log_prob)(paths))
     if isinstance(prior, GaussianLatent):
         arms = jnp.sqrt(1.0 * prior.dim) * posterior.root.T
         points = jnp.concatenate([posterior.mean + arms, posterior.mean - arms])
         return points, jnp.full(2 * prior.dim, 1 / (2 * prior.dim), points.dtype)
-    if isinstance(prior, GaussianChain):
+    if isinstance(prior, GaussianChain | DrivenGaussianChain):
         arms = jnp.sqrt(1.0 * posterior.mean.size) * _joint_root(posterior)
         points = jnp.concatenate([posterior.mean + arms, posterior.mean - arms])
         return points, jnp.full(len(points), 1 / len(points), points.dtype)

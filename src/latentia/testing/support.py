@@ -15,6 +15,8 @@ import numpy as np
 from latentia.distributions import Limits
 from latentia.precision import precision_of
 
+from .covariates import drawn, log_normal
+
 # Rows are evaluated in pieces of this size, so that each part is compiled once.
 _PIECE = 4096
 
@@ -73,16 +75,16 @@ def finite(tree: Any, what: str) -> None:
 
 @jax.jit
 def _draw(part: Any, keys: Any) -> Any:
-    return jax.vmap(part.sample)(keys)
+    return jax.vmap(lambda key: drawn(part, key))(keys)
 
 
 def draw(part: Any, count: int, seed: int) -> Any:
-    """``count`` draws of a part that can be sampled."""
+    """``count`` draws of a part, for covariates that are drawn too and stand behind x."""
     keys = jax.random.split(jax.random.key(seed), _PIECE)
     pieces = []
     for first in range(0, count, _PIECE):
-        drawn = jax.device_get(_draw(part, keys))
-        pieces.append(jax.tree.map(lambda leaf, n=count - first: np.asarray(leaf)[:n], drawn))
+        piece = jax.device_get(_draw(part, keys))
+        pieces.append(jax.tree.map(lambda leaf, n=count - first: np.asarray(leaf)[:n], piece))
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), first + 1), _PIECE)
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *pieces)
 
@@ -91,9 +93,9 @@ def draw_data(part: Any, count: int, seed: int) -> Any:
     """Data for laws that are not about ``sample``: drawn in float64, in the part's precision."""
     wide = cast(part, np.float64)
     with precision_of(wide):
-        drawn = draw(wide, count, seed)
+        data = draw(wide, count, seed)
     dtype = dtype_of(part)
-    return jax.tree.map(lambda v: v.astype(dtype) if v.dtype.kind == "f" else v, drawn)
+    return jax.tree.map(lambda v: v.astype(dtype) if v.dtype.kind == "f" else v, data)
 
 
 @jax.jit
@@ -110,6 +112,11 @@ def log_prob(family: Any, x: np.ndarray) -> np.ndarray:
         padded = np.concatenate([part, np.repeat(x[:1], _PIECE - len(part), axis=0)])
         pieces.append(np.asarray(_log_prob(family, padded), float)[: len(part)])
     return np.concatenate(pieces)
+
+
+def log_density(family: Any, x: np.ndarray) -> np.ndarray:
+    """Of each row and its covariates together: ``log_prob`` for a family without any."""
+    return log_prob(family, x) + log_normal(family, x)
 
 
 statistics: Callable[..., Any] = jax.jit(lambda family, x, weight: family.statistics(x, weight))
@@ -159,8 +166,8 @@ def axes_of(draws: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     for column, is_whole, share in zip(draws.T, whole, own, strict=True):
         low, high = column.min(), column.max()
         if is_whole:
-            # A column by itself may have a long tail; a product of several has to stay small.
-            beyond = (4 if draws.shape[1] == 1 else 1) * (high - low) + 4
+            # One column or two may have long tails; a product of several has to stay small.
+            beyond = (4 if draws.shape[1] < 3 else 1) * (high - low) + 4
             points = np.arange(low - 1, high + beyond)
             axes.append((points, np.zeros(len(points))))
         elif 0 < low < 0.01 * column.std() and np.mean(column < 0.1 * column.std()) > 0.05:
