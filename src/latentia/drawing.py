@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from latentia.distributions.given import drivers, inputs
+from latentia.inference.amortized_answers import is_deep
 from latentia.latents.given import sample_latent
 from latentia.likelihoods.given import sample_given
 
@@ -54,7 +55,7 @@ def covariates(model: Any, given: Any, n: int | None, z: Any) -> np.ndarray:
 
 def _steps(model: Any, z: Any) -> tuple[int, ...]:
     """T, the steps of a sequence, -1 if any number will do; nothing for a model of rows."""
-    if len(model.likelihood.shape) == 1:
+    if len(model.likelihood.shape) == 1 or is_deep(model):
         return ()
     if z is not None:
         return (len(jax.tree.leaves(z)[0]),)

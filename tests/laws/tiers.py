@@ -23,7 +23,6 @@ EVERYDAY = (
     "categorical",
     "poisson",
     "student t",
-    "mixture of regressions",
 )
 """What the laws run on by default; all else takes long to compile."""
 

@@ -103,7 +103,15 @@ def fits_end_at_a_maximum(model: Any, seed: int = 0) -> None:
 def acceleration_changes_the_way_only(model: Any, seed: int = 0) -> None:
     """Plain and accelerated EM reach the same optimum."""
     quick, plain = _fit(model, seed), _fit(model, seed, _learner(model, memory=0))
-    close(quick.objective, plain.objective, rounding(model, 1e-5, 1e-8), "the objective")
+    if dtype_of(model) == np.float64:
+        close(quick.objective, plain.objective, 1e-8, "the objective")
+    else:
+        # The last steps of plain EM drown in rounding, so that it may stop a little short; the
+        # accelerated one, whose steps are long, may not.
+        short = (quick.objective - plain.objective) / max(1.0, abs(plain.objective))
+        assert -1e-5 <= short <= 1e-4, (
+            f"the objective: {quick.objective} accelerated, and {plain.objective} plain."
+        )
     # Where plain EM is quick there is little to gain, and near the limit rounding costs steps.
     assert quick.iterations <= 2 * plain.iterations + 50, (
         f"acceleration: {quick.iterations} passes where plain EM needs {plain.iterations}."
