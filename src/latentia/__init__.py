@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from .forecasting import forecast as forecast
     from .inference import NUTS as NUTS
     from .inference import Amortized as Amortized
+    from .inference import Annealed as Annealed
     from .inference import AtMode as AtMode
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
@@ -206,6 +207,7 @@ _WHERE = {
     "MeanField": "latentia.inference",
     "NUTS": "latentia.inference",
     "MomentMatching": "latentia.inference",
+    "Annealed": "latentia.inference",
     "UntrustedPosterior": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",

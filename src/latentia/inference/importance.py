@@ -67,6 +67,17 @@ def reweight(points: np.ndarray, z: Any, log_ratios: np.ndarray) -> Weighted:
     )
 
 
+def effective(logs: np.ndarray) -> float:
+    """The effective sample size of draws with these log weights (Kish 1965)."""
+    return float(np.exp(2 * np.asarray(logsumexp(logs)) - logsumexp(2 * logs)))
+
+
+def log_ratios(proposal: Proposal, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Log ratios ``[G]`` of the posterior to the proposal; minus infinity where there is none."""
+    broken = np.isnan(values) | (values == np.inf)
+    return np.where(broken, -np.inf, values) - proposal.log_prob(points)
+
+
 def block_errors(weights: Any, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Standard errors of the weighted mean and standard deviation, from independent blocks.
 

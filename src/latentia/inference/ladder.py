@@ -16,7 +16,7 @@ from latentia.verdict import Exactness, Verdict
 
 from .interface import AbstractInference
 from .proposals import BLOCKS
-from .rungs import NUTS, AbstractRung, AtMode, Climb, FullRank, MeanField, MomentMatching
+from .rungs import NUTS, AbstractRung, Annealed, AtMode, Climb, FullRank, MeanField, MomentMatching
 from .target import Surface, Target, data_of
 from .weighted_posterior import Step, WeightedPosterior, seed_of
 
@@ -44,6 +44,7 @@ class Ladder(AbstractInference):
         MeanField(),
         FullRank(),
         MomentMatching(),
+        Annealed(),
         NUTS(),
     )
     budget: float = eqx.field(static=True, default=120.0)
