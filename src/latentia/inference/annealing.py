@@ -17,6 +17,8 @@ from .hamiltonian import Mover
 from .importance import effective, log_ratios
 from .stationarity import resample
 
+# With steps that small, in standard deviations, points come nowhere.
+_LEAST_STEP = 0.01
 # The effective share of points that one step along the path leaves.
 _KEPT = 0.6
 _MOST_STEPS, _ROUNDS = 60, 3
@@ -40,7 +42,9 @@ def find_path(mover: Mover, count: int, seed: int, going: Any) -> Path:
     rng = np.random.default_rng([seed, 17])
     points, values, ratios = _begin(mover, count, seed)
     share, shares, steps = 0.0, [], []
-    while share < 1 and len(shares) < _MOST_STEPS and going() and np.isfinite(ratios).any():
+    while share < 1 and len(shares) < _MOST_STEPS and going():
+        if mover.step < _LEAST_STEP or not np.isfinite(ratios).any():
+            break
         longer = _next(share, ratios)
         logs = (longer - share) * ratios
         share, weights = longer, np.exp(logs - logsumexp(logs))

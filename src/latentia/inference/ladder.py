@@ -82,7 +82,9 @@ class Ladder(AbstractInference):
             )
         if isinstance(likelihood, AbstractWholeLikelihood):
             x = likelihood.read(x)
-        return self.climb(model.prior, likelihood.potential(x), seed_of(key))
+        with jax.enable_x64(True):
+            potential = likelihood.potential(x)
+        return self.climb(model.prior, potential, seed_of(key))
 
     def condition(self, prior: Any, potential: Any) -> AbstractPosterior:
         return self.climb(prior, potential, 0)
@@ -111,7 +113,8 @@ class Ladder(AbstractInference):
             began = time.monotonic()
             attempt = rung.attempt(climb)
             climb.attempts.append(attempt)
-            path.append(Step(rung.name, attempt.verdict, time.monotonic() - began))
+            seconds = time.monotonic() - began
+            path.append(Step(rung.name, attempt.verdict, seconds, attempt.bound))
             if attempt.settled or attempt.verdict.level == "pass":
                 break
         return path

@@ -16,7 +16,7 @@ from latentia.typing import Key
 from latentia.verdict import Exactness, Verdict
 
 from .draw_summaries import entry_names, flat_draws, quantiles, variance
-from .importance import Weighted, block_errors
+from .importance import LowerBound, Weighted, block_errors
 from .modes import find_modes
 from .proposals import BLOCKS
 from .target import Surface
@@ -25,11 +25,13 @@ _INTERVAL = 0.99
 
 
 class Step(NamedTuple):
-    """One rung that the ladder tried: its name, its verdict, and the seconds that it took."""
+    """One rung that the ladder tried: its name, its verdict, the seconds that it took, and the
+    evidence lower bound of its Gaussian, if it has one."""
 
     name: str
     verdict: Verdict
     seconds: float
+    bound: LowerBound | None = None
 
     def __str__(self) -> str:
         return f"{self.name}: {self.verdict} ({self.seconds:.2g} s)"

@@ -9,7 +9,15 @@ import equinox as eqx
 import numpy as np
 
 from latentia.inference.bridge import between
-from latentia.inference.importance import Weighted, correct, judge, largest_error, log_ratios
+from latentia.inference.importance import (
+    LowerBound,
+    Weighted,
+    correct,
+    judge,
+    largest_error,
+    log_ratios,
+    lower_bound,
+)
 from latentia.inference.modes import Search, find_modes, starting_points
 from latentia.inference.proposals import Proposal, share_of_normal
 from latentia.inference.stationarity import drift
@@ -29,7 +37,8 @@ _NORMAL = 0.8
 class Attempt(NamedTuple):
     """What a rung came to: weighted draws, unless it failed before there were any.
 
-    ``settled`` says that no higher rung can do better.
+    ``settled`` says that no higher rung can do better. ``bound`` is that of the proposal as a
+    Gaussian.
     """
 
     name: str
@@ -37,6 +46,7 @@ class Attempt(NamedTuple):
     weighted: Weighted | None = None
     proposal: Proposal | None = None
     settled: bool = False
+    bound: LowerBound | None = None
 
 
 @dataclass
@@ -80,7 +90,9 @@ class Climb:
         if verdict.level == "pass" and error > _TOO_ROUGH:
             reason = f"a mean or standard deviation is only known to {error:.2f} of a deviation"
             verdict = Verdict("suspect", f"{reason}: raise draws")
-        attempt = self._unmoved(Attempt(name, verdict, weighted, proposal), proposal)
+        bound = lower_bound(self.surface, proposal, seed)
+        attempt = Attempt(name, verdict, weighted, proposal, bound=bound)
+        attempt = self._unmoved(attempt, proposal)
         return self.with_modes(attempt)
 
     def _unmoved(self, attempt: Attempt, proposal: Proposal) -> Attempt:
@@ -109,12 +121,15 @@ class Climb:
         return attempt._replace(weighted=better)
 
     def so_far(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and covariance of the most trusted approximation, or wide ones if there is none."""
+        """Mean and covariance of the most trusted approximation; without one those of the largest
+        mode, or some of which nothing is known."""
         tried = [attempt for attempt in self.attempts if attempt.proposal is not None]
         if tried:
             proposal = max(tried, key=trust).proposal
             if proposal is not None:
                 return proposal.moments()
+        if self.search.modes:
+            return self.search.modes[0].point, self.search.modes[0].covariance
         return self.search.origin, 0.1 * np.eye(self.surface.dim)
 
     def with_modes(self, attempt: Attempt) -> Attempt:
