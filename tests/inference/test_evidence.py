@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from scipy.stats import kstest, multivariate_normal, norm
 
 import latentia as lt
@@ -110,9 +111,9 @@ def test_annealing_both_ways_encloses_the_evidence_of_simulated_data():
 def test_moves_leave_the_posterior_as_it_is():
     with jax.enable_x64(True):
         mover = Mover(banana(), Proposal.single(np.zeros(2), np.diag([1.0, 4.0])), 0)
-        moved = mover.move(banana_draws(2048), 1.0, 30, 0.2)
+        moved = mover.move(banana_draws(2048), 1.0, 30, 0.4)
     a, b = moved.points.T
-    assert moved.rate > 0.5
+    assert 0.2 < moved.rate < 0.8
     # Two tests at 1e-4.
     assert kstest(a, norm(0.5, np.sqrt(0.5)).cdf).pvalue > 1e-4
     assert kstest(b - 2 * a**2, norm(0, 0.5).cdf).pvalue > 1e-4
@@ -136,12 +137,12 @@ def test_draws_that_pass_have_the_moments_of_a_skewed_posterior(known):
     # On this data set draws about the mean-field optimum have a k-hat below 0.7, and miss a fifth
     # of the spread of the log of tau.
     errors = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
-    y = 20 * norm.ppf((np.arange(8) + 0.5) / 8)
+    y = np.array([50.9, 8.0, 39.2, 22.4, 34.7, 14.1, 8.2, -32.5])
     u = np.linspace(-9, 12, 4001)
     d = errors**2 + np.exp(2 * u)[:, None]
     logs = [multivariate_normal(np.zeros(8), np.diag(row) + 25).logpdf(y) for row in d]
     logs = np.array(logs) + u - np.log1p(np.exp(2 * u) / 25)
-    chance = np.exp(logs - logs.max()) / np.exp(logs - logs.max()).sum()
+    chance = np.exp(logs - logsumexp(logs))
     mean = chance @ u
     import calibration
 
