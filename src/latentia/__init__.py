@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from .likelihoods import ContinuousBernoulliOutput as ContinuousBernoulliOutput
     from .likelihoods import CountResponse as CountResponse
     from .likelihoods import Custom as Custom
+    from .likelihoods import Enumerated as Enumerated
     from .likelihoods import GaussianOutput as GaussianOutput
     from .likelihoods import GeneralizedLinear as GeneralizedLinear
     from .likelihoods import GradedResponse as GradedResponse
@@ -167,6 +168,7 @@ _WHERE = {
     "Topics": "latentia.latents",
     "StudentTLatent": "latentia.latents",
     "Custom": "latentia.likelihoods",
+    "Enumerated": "latentia.likelihoods",
     "Switch": "latentia.likelihoods",
     "Scaled": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",

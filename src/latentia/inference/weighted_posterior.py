@@ -19,6 +19,7 @@ from .draw_summaries import entry_names, flat_draws, quantiles, variance
 from .importance import LowerBound, Weighted, block_errors
 from .modes import find_modes
 from .proposals import BLOCKS
+from .state_probabilities import state_probabilities
 from .target import Surface
 
 _INTERVAL = 0.99
@@ -134,6 +135,12 @@ class WeightedPosterior(AbstractPosterior):
     def moments(self) -> Any:
         """``mean`` of each part of z."""
         return self.mean
+
+    @property
+    def probabilities(self) -> dict[str, np.ndarray]:
+        """P(k|x) of the states of each discrete latent variable of an ``Enumerated`` likelihood,
+        ``[..., K]``: its exact probabilities given z, averaged over the draws."""
+        return state_probabilities(self.surface, np.asarray(self.points), self.weights)
 
     @property
     def evidence_interval(self) -> tuple[float, float]:
