@@ -228,6 +228,7 @@ def _require_some(climbers: _Climbers) -> None:
         name = surface.names[int(bad[0])] if len(bad) else "some latent variable"
         raise ValueError(
             f"The log density of the model should have a finite slope and curvature, but they are "
-            f"not along {name}, where the density is {climbers.values[at]:.4g}: replace square "
+            f"not along {name}, where the density is {climbers.values[at]:.4g}"
+            f"{surface.blame_slope(climbers.points[at])}: replace square "
             "roots, absolute values and branches that have no derivative there."
         )
