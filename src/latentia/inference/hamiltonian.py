@@ -26,12 +26,17 @@ _CHUNK = 8
 
 
 class Moved(NamedTuple):
-    """Points ``[G, n]`` after their moves, their log target density ``[G]``, and the share of the
-    moves that were accepted."""
+    """Points ``[G, n]`` after their moves, their log target density ``[G]``, and the share of each
+    one's moves that were accepted, ``[G]``."""
 
     points: np.ndarray
     values: np.ndarray
-    rate: float
+    rates: np.ndarray
+
+    @property
+    def rate(self) -> float:
+        """The share of all moves that were accepted."""
+        return float(np.mean(self.rates))
 
 
 class Mover:
@@ -51,12 +56,12 @@ class Mover:
     def move(self, points: np.ndarray, share: float, rounds: int, step: float = 0.0) -> Moved:
         """So many trajectories of each point, by step size ``step``, or ``self.step`` if 0."""
         step = step or self.step
-        scaled, accepted = (points - self.centre) @ self.inverse.T, 0.0
+        scaled, accepted = (points - self.centre) @ self.inverse.T, np.zeros(len(points))
         values = np.empty(len(points))
         for first in range(0, rounds, _CHUNK):
             count = min(_CHUNK, rounds - first)
             scaled, values, taken = self._chunk(scaled, share, count, step)
-            accepted += count * float(taken.mean())
+            accepted += count * taken
         return Moved(self.centre + scaled @ self.root.T, values, accepted / rounds)
 
     def _chunk(self, scaled: np.ndarray, share: float, rounds: int, step: float) -> Any:
@@ -73,7 +78,7 @@ class Mover:
     def adapted(self, points: np.ndarray, share: float, rounds: int) -> Moved:
         """One trajectory at a time, each by a step size that those before it decide: smaller after
         few acceptances, larger after many."""
-        moved = Moved(points, np.empty(len(points)), _WANTED)
+        moved = Moved(points, np.empty(len(points)), np.ones(len(points)))
         for _ in range(rounds):
             moved = self.move(moved.points, share, 1)
             self.step = float(np.clip(self.step * _steer(moved.rate), 1e-4, 1.5))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
-from .hamiltonian import Mover
+from .hamiltonian import Moved, Mover
 from .importance import Weighted, block_errors
 from .proposals import Proposal
 from .target import Surface
@@ -26,25 +26,37 @@ _ALARM, _SMALL = 1e-3, 0.08
 
 # Draws that remember more than this of where they were, as a correlation, tell little by staying.
 SLOW = 0.7
+# A point that accepts less than this share of its moves is stuck in a place that is too thin for
+# their steps, from which and to which there is no way; a sample may have so many of them.
+_STUCK, _FEW = 0.3, 0.005
 
 
 class Drift(NamedTuple):
     """How far draws drift: the largest change ``size`` that is no chance, 0 if there is none, the
     free number ``name`` that changes, and ``what`` of it. ``memory`` is the largest correlation of
-    a free number after the moves with that before, and ``slow`` its name."""
+    a free number after the moves with that before, and ``slow`` its name; ``stuck`` the share of
+    points that hardly moved at all."""
 
     size: float
     name: str
     what: str
     memory: float
     slow: str
+    stuck: float
 
     @property
     def rests(self) -> bool:
+        """Whether the draws are calm, and none of them are stuck."""
+        return self.calm and self.stuck < _FEW
+
+    @property
+    def calm(self) -> bool:
         """Whether the draws moved enough for a drift to show, and did not drift."""
         return self.size == 0 and self.memory < SLOW
 
     def __str__(self) -> str:
+        if self.calm:
+            return f"{self.stuck:.1%} of the draws are stuck where it is too thin to move"
         if self.size == 0:
             return f"{self.slow} hardly moves (correlation {self.memory:.2f} with where it was)"
         unit = "standard deviations" if self.what == "mean" else "of itself"
@@ -68,14 +80,15 @@ def drift(
     each = time.monotonic() - began
     rounds = min(_ROUNDS, int(min(_SECONDS, seconds / 2) / each))
     if rounds < _FEWEST:
-        return Drift(0.0, "", "", 0.0, ""), moved.points[:0]
-    after = mover.move(moved.points, 1.0, rounds).points
-    return compare(surface, weighted, before, after), after
+        return Drift(0.0, "", "", 0.0, "", 0.0), moved.points[:0]
+    moved = mover.move(moved.points, 1.0, rounds)
+    return compare(surface, weighted, before, moved), moved.points
 
 
-def compare(surface: Surface, weighted: Weighted, before: np.ndarray, after: np.ndarray) -> Drift:
-    """The largest change of a mean or a spread from weighted draws to points ``after [G, n]``,
-    which were at ``before [G, n]``."""
+def compare(surface: Surface, weighted: Weighted, before: np.ndarray, moved: Moved) -> Drift:
+    """The largest change of a mean or a spread from weighted draws to points that have moved, and
+    were at ``before [G, n]``."""
+    after = moved.points
     mean, covariance = weighted.moments()
     sd = np.sqrt(np.maximum(np.diagonal(covariance), 1e-300))
     # Draws that were chosen several times are not independent yet.
@@ -95,7 +108,12 @@ def compare(surface: Surface, weighted: Weighted, before: np.ndarray, after: np.
     slow = int(np.argmax(memory))
     names = surface.names
     return Drift(
-        float(sizes[kind, place]), names[int(place)], what, float(memory[slow]), names[slow]
+        size=float(sizes[kind, place]),
+        name=names[int(place)],
+        what=what,
+        memory=float(memory[slow]),
+        slow=names[slow],
+        stuck=float(np.mean(moved.rates < _STUCK)),
     )
 
 

@@ -197,6 +197,8 @@ class WeightedPosterior(AbstractPosterior):
         """The log posterior density of one z: log p(x, z) less the estimated log evidence."""
         with jax.enable_x64(True):
             target = self.surface.target
+            # That z is complete and lies where it may lie is checked on the way.
+            target.prior.free(z)
             return np.float64(target.prior.log_prob(z) + target.potential(z) - self.log_evidence)
 
     def derive(self, function: Callable[[Any], dict[str, Any]]) -> "WeightedPosterior":

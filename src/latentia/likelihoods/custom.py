@@ -83,7 +83,13 @@ class Custom(AbstractWholeLikelihood):
     def terms(self, x: Any, z: Any) -> jax.Array:
         """What the function returns, whatever its shape."""
         extra = () if self.parameters is None else (self.parameters,)
-        return jnp.asarray(self.function(x, z, *extra))
+        value = self.function(x, z, *extra)
+        if value is None:
+            raise ValueError(
+                "function of Custom should return the log density, but returns None: end it with "
+                "return."
+            )
+        return jnp.asarray(value)
 
     def sample(self, key: Key, z: Any) -> Any:
         if self.draw is None:

@@ -20,10 +20,11 @@ from latentia.verdict import Verdict
 
 from .interface import AbstractRung, Attempt, Climb
 
-# Rounds of moves in the first stretch, and in all; and those that find the step size.
-_ROUNDS, _MOST, _ADAPTING = 24, 1500, 12
-# The usual bound for a path on which forward and backward annealing agree, in nats.
-_AGREED = 0.5
+# Rounds of moves in the first stretch, and in all; and those that find the step size, which may
+# be halved so often.
+_ROUNDS, _MOST, _ADAPTING, _HALVED = 24, 1000, 12, 2
+# In nats: if forward and backward annealing differ by more, the path was too steep.
+_AGREED = 0.25
 _LEAST_RATE = 0.3
 
 
@@ -72,14 +73,18 @@ def _settle(mover: Mover, path: Path, climb: Climb) -> tuple[np.ndarray, Drift, 
         # In units of the posterior itself, as far as it is known now.
         mover = Mover(climb.surface, Proposal.single(*_even(climb, points).moments()), climb.seed)
     points = mover.adapted(points, 1.0, _ADAPTING).points
-    rounds, spent = _ROUNDS, 0
+    rounds, spent, halved = _ROUNDS, 0, 0
     while True:
         before = points
         moved = mover.move(points, 1.0, rounds)
         points, spent = moved.points, spent + rounds
-        found = compare(climb.surface, _even(climb, before), before, points)
-        if found.rests or spent > _MOST or climb.seconds_left() <= 0:
+        found = compare(climb.surface, _even(climb, before), before, moved)
+        left = spent < _MOST and climb.seconds_left() > 0
+        if found.rests or not left or (found.calm and halved == _HALVED):
             return points, found, moved.rate
+        if found.calm:
+            # There are thin places, for which the steps are too long.
+            mover.step, halved = mover.step / 2, halved + 1
         # Longer stretches, where points are too slow for a drift to show.
         rounds *= 2 if found.memory >= SLOW else 1
 
