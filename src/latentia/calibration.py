@@ -74,19 +74,12 @@ def calibrate(
     rng = np.random.default_rng(n)
     for place in range(n):
         x, z = jax.tree.map(lambda leaf, i=place: leaf[i], (data, truth))
-        try:
-            found = method(x)
-        except UntrustedPosterior:
-            levels["fail"] += 1
-            continue
-        draws, weights = found, None
-        if isinstance(found, WeightedPosterior):
-            draws, weights = found.draws, np.asarray(found.weights)
-            levels[found.verdict.level] += 1
-            if found.verdict.level != "pass":
-                continue
-        names = entry_names(draws)
-        places.append(_place(flat_draws(draws), weights, _flat_one(z, draws), rng))
+        draws, weights, level = _asked(method, x)
+        if level is not None:
+            levels[level] += 1
+        if level in (None, "pass"):
+            names = entry_names(draws)
+            places.append(_place(flat_draws(draws), weights, _flat_one(z, draws), rng))
     aside = n - len(places)
     if len(places) < 5 * BINS:
         reason = (
@@ -96,6 +89,17 @@ def calibrate(
         kept = np.reshape(places, (len(places), -1))
         return Calibration(names, kept, np.empty(0), levels, Verdict("suspect", reason))
     return _judged(names, np.stack(places), levels, aside)
+
+
+def _asked(method: Callable[[Any], Any], x: Any) -> tuple[Any, Any, str | None]:
+    """Draws, their weights if they have any, and the level of the verdict if there is one."""
+    try:
+        found = method(x)
+    except UntrustedPosterior:
+        return None, None, "fail"
+    if isinstance(found, WeightedPosterior):
+        return found.draws, np.asarray(found.weights), found.verdict.level
+    return found, None, None
 
 
 def _flat_one(z: Any, draws: Any) -> np.ndarray:
