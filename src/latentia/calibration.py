@@ -80,15 +80,7 @@ def calibrate(
         if level in (None, "pass"):
             names = entry_names(draws)
             places.append(_place(flat_draws(draws), weights, _flat_one(z, draws), rng))
-    aside = n - len(places)
-    if len(places) < 5 * BINS:
-        reason = (
-            f"{aside} of {n} posteriors did not pass, so that too few are left to judge: "
-            "reparametrise the model, or raise n"
-        )
-        kept = np.reshape(places, (len(places), -1))
-        return Calibration(names, kept, np.empty(0), levels, Verdict("suspect", reason))
-    return _judged(names, np.stack(places), levels, aside)
+    return _judged(names, places, levels, n - len(places))
 
 
 def _asked(method: Callable[[Any], Any], x: Any) -> tuple[Any, Any, str | None]:
@@ -117,9 +109,15 @@ def _place(draws: np.ndarray, weights: Any, truth: np.ndarray, rng: Any) -> np.n
     return weights @ (draws < truth)
 
 
-def _judged(
-    names: tuple[str, ...], places: np.ndarray, levels: dict[str, int], aside: int
-) -> Calibration:
+def _judged(names: tuple[str, ...], places: Any, levels: dict[str, int], aside: int) -> Calibration:
+    if len(places) < 5 * BINS:
+        reason = (
+            f"{aside} of {aside + len(places)} posteriors did not pass, so that too few are left "
+            "to judge: reparametrise the model, or raise n"
+        )
+        kept = np.reshape(places, (len(places), -1))
+        return Calibration(names, kept, np.empty(0), levels, Verdict("suspect", reason))
+    places = np.stack(places)
     # Entries that are determined, such as the diagonal of a correlation matrix, say nothing.
     counts = np.stack([np.histogram(c, BINS, (0, 1))[0] for c in places.T], axis=1)
     p_values = stats.chisquare(counts, axis=0).pvalue
