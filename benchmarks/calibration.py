@@ -41,7 +41,9 @@ CALIBRATED = {
     ),
 }
 # Without NUTS, which takes ten seconds for each of the few data sets that would need it.
-CHEAP = lt.Ladder(rungs=(lt.AtMode(), lt.MeanField(), lt.FullRank(), lt.MomentMatching()))
+CHEAP = lt.Ladder(
+    rungs=(lt.AtMode(), lt.MeanField(), lt.FullRank(), lt.MomentMatching(), lt.Annealed())
+)
 
 
 def case(name):

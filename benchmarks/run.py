@@ -19,6 +19,8 @@ SCRIPTS = (
     "topics",
     "state_space",
     "posteriordb",
+    "evidence",
+    "calibration",
     "small_data",
     "missing",
     "parquet_stream",

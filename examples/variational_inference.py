@@ -103,9 +103,10 @@ for step in doubtful.path:
 print(doubtful.verdict)
 
 # %% [markdown]
-# By default one more rung follows, the sampler NUTS, if BlackJAX is installed (`pip install
-# 'latentia[mcmc]'`). On a funnel it has trouble as well, and says so. The remedy is the first form
-# of the model. In a pipeline a doubtful posterior can be an error:
+# By default two more rungs follow: annealing, whose points follow the funnel some of the way, and
+# the sampler NUTS, if BlackJAX is installed (`pip install 'latentia[mcmc]'`). On a funnel both have
+# trouble as well, and say so. The remedy is the first form of the model. In a pipeline a doubtful
+# posterior can be an error:
 
 # %%
 strict = lt.Ladder(rungs=cheap.rungs, raise_on="suspect")

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from .forecasting import forecast as forecast
     from .inference import NUTS as NUTS
     from .inference import Amortized as Amortized
+    from .inference import Annealed as Annealed
     from .inference import AtMode as AtMode
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
@@ -111,6 +112,7 @@ if TYPE_CHECKING:
     from .likelihoods import ContinuousBernoulliOutput as ContinuousBernoulliOutput
     from .likelihoods import CountResponse as CountResponse
     from .likelihoods import Custom as Custom
+    from .likelihoods import Enumerated as Enumerated
     from .likelihoods import GaussianOutput as GaussianOutput
     from .likelihoods import GeneralizedLinear as GeneralizedLinear
     from .likelihoods import GradedResponse as GradedResponse
@@ -172,6 +174,7 @@ _WHERE = {
     "Topics": "latentia.latents",
     "StudentTLatent": "latentia.latents",
     "Custom": "latentia.likelihoods",
+    "Enumerated": "latentia.likelihoods",
     "Switch": "latentia.likelihoods",
     "Scaled": "latentia.likelihoods",
     "LinearGaussian": "latentia.likelihoods",
@@ -218,6 +221,7 @@ _WHERE = {
     "MomentMatching": "latentia.inference",
     "LowRank": "latentia.inference",
     "Pathfinder": "latentia.inference",
+    "Annealed": "latentia.inference",
     "UntrustedPosterior": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",

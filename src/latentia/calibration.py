@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from scipy import stats
 
+from latentia.inference import UntrustedPosterior
 from latentia.inference.draw_summaries import entry_names, flat_draws
 from latentia.inference.weighted_posterior import WeightedPosterior
 from latentia.model import LatentVariableModel
@@ -24,10 +25,11 @@ class Calibration(NamedTuple):
 
     Attributes:
         names: of the P entries of z.
-        places: ``[R, P]``, the share of each posterior that lies below the truth; evenly spread
-            between 0 and 1 if the posteriors are right.
+        places: ``[R, P]``, for the R posteriors that passed, the share of each that lies below the
+            truth; evenly spread between 0 and 1 if the posteriors are right.
         p_values: ``[P]``, of a chi-square test of evenness in 20 bins.
-        levels: how many of the R posteriors had the verdict "pass", "suspect" or "fail".
+        levels: how many of the posteriors had the verdict "pass", "suspect" or "fail"; the last
+            also counts data for which no posterior was found.
         verdict: whether an entry departs, at a chance of 1 % of a false alarm.
     """
 
@@ -53,7 +55,9 @@ def calibrate(
 ) -> Calibration:
     """Draw z and x from a model n times, infer z from each x, and see where the truth lies.
 
-    Talts, Betancourt, Simpson, Vehtari and Gelman 2018, with weights in place of ranks.
+    Talts, Betancourt, Simpson, Vehtari and Gelman 2018, with weights in place of ranks. Posteriors
+    whose verdict is not a pass are counted, and set aside: that is no bias, since a verdict depends
+    on x alone, and given x the place of the truth is even whatever x is.
 
     Args:
         model: one whose prior and likelihood can be sampled, with real z.
@@ -70,14 +74,24 @@ def calibrate(
     rng = np.random.default_rng(n)
     for place in range(n):
         x, z = jax.tree.map(lambda leaf, i=place: leaf[i], (data, truth))
+        draws, weights, level = _asked(method, x)
+        if level is not None:
+            levels[level] += 1
+        if level in (None, "pass"):
+            names = entry_names(draws)
+            places.append(_place(flat_draws(draws), weights, _flat_one(z, draws), rng))
+    return _judged(names, places, levels, n - len(places))
+
+
+def _asked(method: Callable[[Any], Any], x: Any) -> tuple[Any, Any, str | None]:
+    """Draws, their weights if they have any, and the level of the verdict if there is one."""
+    try:
         found = method(x)
-        draws, weights = found, None
-        if isinstance(found, WeightedPosterior):
-            draws, weights = found.draws, np.asarray(found.weights)
-            levels[found.verdict.level] += 1
-        names = entry_names(draws)
-        places.append(_place(flat_draws(draws), weights, _flat_one(z, draws), rng))
-    return _judged(names, np.stack(places), levels)
+    except UntrustedPosterior:
+        return None, None, "fail"
+    if isinstance(found, WeightedPosterior):
+        return found.draws, np.asarray(found.weights), found.verdict.level
+    return found, None, None
 
 
 def _flat_one(z: Any, draws: Any) -> np.ndarray:
@@ -95,7 +109,15 @@ def _place(draws: np.ndarray, weights: Any, truth: np.ndarray, rng: Any) -> np.n
     return weights @ (draws < truth)
 
 
-def _judged(names: tuple[str, ...], places: np.ndarray, levels: dict[str, int]) -> Calibration:
+def _judged(names: tuple[str, ...], places: Any, levels: dict[str, int], aside: int) -> Calibration:
+    if len(places) < 5 * BINS:
+        reason = (
+            f"{aside} of {aside + len(places)} posteriors did not pass, so that too few are left "
+            "to judge: reparametrise the model, or raise n"
+        )
+        kept = np.reshape(places, (len(places), -1))
+        return Calibration(names, kept, np.empty(0), levels, Verdict("suspect", reason))
+    places = np.stack(places)
     # Entries that are determined, such as the diagonal of a correlation matrix, say nothing.
     counts = np.stack([np.histogram(c, BINS, (0, 1))[0] for c in places.T], axis=1)
     p_values = stats.chisquare(counts, axis=0).pvalue
@@ -108,4 +130,6 @@ def _judged(names: tuple[str, ...], places: np.ndarray, levels: dict[str, int]) 
         reason = f"the posteriors of {names[worst]} look {kind} (p = {least:.2g} over all entries)"
         return Calibration(names, places, p_values, levels, Verdict("fail", reason))
     reason = f"no departure in {len(places)} replications (p = {min(least, 1.0):.2g})"
+    if aside:
+        reason += f"; {aside} more were set aside, since their posteriors did not pass"
     return Calibration(names, places, p_values, levels, Verdict("pass", reason))

@@ -9,6 +9,7 @@ import numpy as np
 from latentia.distributions.given import drivers, inputs
 from latentia.inference.amortized_answers import is_deep
 from latentia.latents.given import sample_latent
+from latentia.likelihoods import AbstractWholeLikelihood
 from latentia.likelihoods.given import sample_given
 
 
@@ -98,8 +99,15 @@ def draw(model: Any, keys: Any, many: bool) -> Any:
     return jax.vmap(model.sample)(keys) if many else model.sample(keys)
 
 
-@partial(jax.jit, static_argnums=3)
 def draw_x(model: Any, keys: Any, z: Any, many: bool) -> Any:
     """One z, and an x for each key, or one x."""
+    if isinstance(model.likelihood, AbstractWholeLikelihood):
+        # Raises where z is incomplete, or lies outside of its support.
+        model.prior.free(z)
+    return _draw_x(model, keys, z, many)
+
+
+@partial(jax.jit, static_argnums=3)
+def _draw_x(model: Any, keys: Any, z: Any, many: bool) -> Any:
     one = model.likelihood.sample
     return z, (jax.vmap(lambda key: one(key, z))(keys) if many else one(keys, z))

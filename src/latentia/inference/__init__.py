@@ -14,6 +14,7 @@ from .ladder import UntrustedPosterior as UntrustedPosterior
 from .laplace import Laplace as Laplace
 from .quadrature import Quadrature as Quadrature
 from .rungs import NUTS as NUTS
+from .rungs import Annealed as Annealed
 from .rungs import AtMode as AtMode
 from .rungs import FullRank as FullRank
 from .rungs import MeanField as MeanField

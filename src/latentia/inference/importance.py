@@ -1,14 +1,16 @@
 """Importance sampling that smooths its weights, and says how far they can be trusted."""
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.special import logsumexp
 
+from latentia.numerics import LOG_2PI
 from latentia.verdict import Verdict
 
 from .pareto import smooth
-from .proposals import BLOCKS, Proposal
+from .proposals import BLOCKS, Proposal, whitened_normals
 from .target import Surface
 
 # Measured on 81 reweighted posteriors: all good ones, and no bad one, passed these.
@@ -42,6 +44,37 @@ class Weighted(NamedTuple):
         return mean, (gap * self.weights[:, None]).T @ gap
 
 
+class LowerBound(NamedTuple):
+    """The evidence lower bound of a Gaussian approximation, in nats, and its standard error."""
+
+    value: float
+    error: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f} +- {self.error:.3f}"
+
+
+def lower_bound(surface: Surface, proposal: Proposal, seed: int) -> LowerBound | None:
+    """The expected log p(x, z) / q under the Gaussian q with a proposal's mean and scale.
+
+    The draws are other ones than any approximation was fitted to. For a Gaussian posterior the
+    bound is free of chance; None for proposals of several modes.
+    """
+    if len(proposal.shares) > 1:
+        return None
+    mean, root = proposal.means[0], proposal.roots[0]
+    count = max(512, 2 ** math.ceil(math.log2(4 * surface.dim)))
+    noise = whitened_normals(surface.dim, count, seed)
+    values, _ = surface.evaluate(mean + noise @ root.T)
+    if not np.isfinite(values).all():
+        return LowerBound(-np.inf, 0.0)
+    volume = np.sum(np.log(np.diagonal(root))) + 0.5 * surface.dim * LOG_2PI
+    logs = values + volume + 0.5 * np.sum(noise**2, axis=1)
+    # In opposite pairs, of which one alone is no independent draw.
+    pairs = logs.reshape(2, -1).mean(axis=0)
+    return LowerBound(float(logs.mean()), float(pairs.std(ddof=1) / np.sqrt(len(pairs))))
+
+
 def correct(surface: Surface, proposal: Proposal, count: int, seed: int) -> Weighted:
     """Draw from a proposal and weight the draws by the posterior over it."""
     points = proposal.draw(count, seed)
@@ -65,6 +98,17 @@ def reweight(points: np.ndarray, z: Any, log_ratios: np.ndarray) -> Weighted:
     return Weighted(
         points, z, weights, tail, float(1 / np.sum(weights**2)), evidence, error, broken
     )
+
+
+def effective(logs: np.ndarray) -> float:
+    """The effective sample size of draws with these log weights (Kish 1965)."""
+    return float(np.exp(2 * np.asarray(logsumexp(logs)) - logsumexp(2 * logs)))
+
+
+def log_ratios(proposal: Proposal, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Log ratios ``[G]`` of the posterior to the proposal; minus infinity where there is none."""
+    broken = np.isnan(values) | (values == np.inf)
+    return np.where(broken, -np.inf, values) - proposal.log_prob(points)
 
 
 def block_errors(weights: Any, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

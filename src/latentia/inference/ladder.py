@@ -16,7 +16,7 @@ from latentia.verdict import Exactness, Verdict
 
 from .interface import AbstractInference
 from .proposals import BLOCKS
-from .rungs import NUTS, AbstractRung, AtMode, Climb, FullRank, MeanField, MomentMatching
+from .rungs import NUTS, AbstractRung, Annealed, AtMode, Climb, FullRank, MeanField, MomentMatching
 from .target import Surface, Target, data_of
 from .weighted_posterior import Step, WeightedPosterior, seed_of
 
@@ -44,6 +44,7 @@ class Ladder(AbstractInference):
         MeanField(),
         FullRank(),
         MomentMatching(),
+        Annealed(),
         NUTS(),
     )
     budget: float = eqx.field(static=True, default=120.0)
@@ -81,7 +82,9 @@ class Ladder(AbstractInference):
             )
         if isinstance(likelihood, AbstractWholeLikelihood):
             x = likelihood.read(x)
-        return self.climb(model.prior, likelihood.potential(x), seed_of(key))
+        with jax.enable_x64(True):
+            potential = likelihood.potential(x)
+        return self.climb(model.prior, potential, seed_of(key))
 
     def condition(self, prior: Any, potential: Any) -> AbstractPosterior:
         return self.climb(prior, potential, 0)
@@ -110,7 +113,8 @@ class Ladder(AbstractInference):
             began = time.monotonic()
             attempt = rung.attempt(climb)
             climb.attempts.append(attempt)
-            path.append(Step(rung.name, attempt.verdict, time.monotonic() - began))
+            seconds = time.monotonic() - began
+            path.append(Step(rung.name, attempt.verdict, seconds, attempt.bound))
             if attempt.settled or attempt.verdict.level == "pass":
                 break
         return path

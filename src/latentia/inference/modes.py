@@ -13,8 +13,11 @@ _STEPS = 80
 _FLAT = 1e-10
 # Two points are one mode if they are nearer than this, in posterior standard deviations, squared.
 _SAME = 1e-3
-# So many standard deviations from a mode even a Cauchy density has fallen by more than one nat.
-_FAR = 50.0
+# So many standard deviations from a mode even a Cauchy density has fallen by more than one nat; and
+# another mode that lies at one of these distances does not lie at the others.
+_FAR = np.array([50.0, 170.0, 1100.0])
+# Where the log density is known to no more than this, in nats, its shape is lost in rounding.
+_ROUNDED, _EPS = 0.01, float(np.finfo(float).eps)
 
 
 class Mode(NamedTuple):
@@ -165,27 +168,53 @@ def _conclude(climbers: _Climbers, origin: np.ndarray) -> Search:
         if all(_distance(mode, other) > _SAME for other in modes):
             modes.append(mode)
     modes.sort(key=lambda mode: -mode.log_mass)
-    flat = [names[way.flat] for way in ends.values() if way.least < _FLAT]
+    if modes and abs(modes[0].value) * _EPS > _ROUNDED:
+        raise ValueError(
+            f"The log density of the model should be a number whose changes of a nat can be told, "
+            f"but is {modes[0].value:.3g} at its highest: bring data and latent variables to a "
+            "scale near one."
+        )
+    ridges = {i: way for i, way in ends.items() if way.least < _FLAT}
+    flat = [names[way.flat] for i, way in ridges.items() if _stays(climbers, i)]
     if modes and (name := _never_falls(climbers, modes[0])):
         flat, modes = [*flat, name], []
     trouble = ""
     if flat and not modes:
         trouble = f"the posterior looks improper, since its density does not change along {flat[0]}"
+    elif ridges and not modes:
+        way = next(iter(ridges.values()))
+        trouble = (
+            f"the density is as high along a whole curve, which starts along {names[way.flat]}"
+        )
     elif not modes:
         trouble = _still_rising(climbers)
-    reached = len(ends) - len(flat)
+    reached = len(ends) - len(ridges)
     return Search(modes, reached, len(climbers.points), origin, trouble, bool(flat) and not modes)
+
+
+def _stays(climbers: _Climbers, place: int) -> bool:
+    """Whether a density that is flat in some direction at an end stays so far from it."""
+    bend = -climbers.bends[place]
+    scale = np.sqrt(np.abs(np.diagonal(bend)))
+    scale = np.where(scale > 0, scale, 1.0)
+    along = np.linalg.eigh(bend / np.outer(scale, scale))[1][:, 0] / scale
+    return _stays_high(climbers, climbers.points[place], climbers.values[place], along)
 
 
 def _never_falls(climbers: _Climbers, mode: Mode) -> str:
     """The name of a free number along which a mode is none, since the density stays as high."""
     scale = np.sqrt(np.diagonal(mode.covariance))
     spread, axes = np.linalg.eigh(mode.covariance / np.outer(scale, scale))
-    along = axes[:, -1] * np.sqrt(spread[-1])
-    far = mode.point + _FAR * np.stack([along, -along]) * scale
+    along = axes[:, -1] * np.sqrt(spread[-1]) * scale
+    stays = _stays_high(climbers, mode.point, mode.value, along)
+    return climbers.surface.names[int(np.argmax(np.abs(along / scale)))] if stays else ""
+
+
+def _stays_high(climbers: _Climbers, point: np.ndarray, value: float, along: np.ndarray) -> bool:
+    far = np.concatenate([point + _FAR[:, None] * along, point - _FAR[:, None] * along])
     values = climbers.surface.expand(far, climbers.stretch).values
-    falls = ~(np.nan_to_num(values, nan=-np.inf) > mode.value - 1.0)
-    return "" if falls.all() else climbers.surface.names[int(np.argmax(np.abs(along)))]
+    high = np.nan_to_num(values, nan=-np.inf) > value - 1.0
+    return bool(high.reshape(2, -1).all(axis=1).any())
 
 
 def _still_rising(climbers: _Climbers) -> str:
@@ -216,6 +245,12 @@ def _distance(one: Mode, other: Mode) -> float:
 def _require_some(climbers: _Climbers) -> None:
     """Raise ``ValueError`` if there is no start with a finite density and slope."""
     surface = climbers.surface
+    if (climbers.values == np.inf).any():
+        at = int(np.argmax(climbers.values == np.inf))
+        raise ValueError(
+            f"The log density of the model should be finite or minus infinity, but "
+            f"{surface.blame(climbers.points[at])}: guard divisions and logarithms."
+        )
     if not climbers.finite.any():
         raise ValueError(
             f"The log density of the model should be finite somewhere near the start, but at all "
@@ -228,6 +263,7 @@ def _require_some(climbers: _Climbers) -> None:
         name = surface.names[int(bad[0])] if len(bad) else "some latent variable"
         raise ValueError(
             f"The log density of the model should have a finite slope and curvature, but they are "
-            f"not along {name}, where the density is {climbers.values[at]:.4g}: replace square "
+            f"not along {name}, where the density is {climbers.values[at]:.4g}"
+            f"{surface.blame_slope(climbers.points[at])}: replace square "
             "roots, absolute values and branches that have no derivative there."
         )

@@ -109,3 +109,15 @@ def _uniform(dim: int, count: int, rng: np.random.Generator) -> np.ndarray:
     full = 2 ** math.ceil(math.log2(count))
     even = qmc.Sobol(dim, rng=rng).random(full)[:count] if sobol else rng.random((count, dim))
     return np.clip(even, 1e-12, 1 - 1e-12)
+
+
+@lru_cache(maxsize=64)
+def share_of_normal(dim: int) -> float:
+    """The effective share of draws from a Student t that are weighted by the normal density of its
+    scale: what a perfect approximation of a normal posterior comes to."""
+    noise = student_noise(dim, 512, 0).reshape(-1, dim)
+    logs = -0.5 * np.sum(noise**2, axis=1) + 0.5 * (DEGREES + dim) * np.log1p(
+        np.sum(noise**2, axis=1) / DEGREES
+    )
+    weights = np.exp(logs - logs.max())
+    return float(np.sum(weights) ** 2 / np.sum(weights**2) / len(logs))

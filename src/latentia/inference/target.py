@@ -13,6 +13,8 @@ from latentia.likelihoods import CustomPotential
 from latentia.potentials import AbstractPotential
 from latentia.typing import Scalar
 
+from .forensics import first_broken
+
 # Points are expanded in pieces of this size, and evaluated in larger ones.
 PIECE = 8
 # Above so many free numbers the draws that averages need cost more than a chain.
@@ -85,7 +87,15 @@ class Surface:
         finite = np.isfinite(prior)
         part, value = ("likelihood", evidence) if finite else ("prior", prior)
         missing = _first_missing(self.target.potential) if finite else ""
-        return f"the log {part} is {value} (z is {_shown(z)}{missing})"
+        function = self.target.potential if finite else self.target.prior.log_prob
+        cause = "" if missing else first_broken(function, z)
+        cause = f"; first, {cause}" if cause else ""
+        return f"the log {part} is {value} (z is {_shown(z)}{missing}{cause})"
+
+    def blame_slope(self, point: np.ndarray) -> str:
+        """Which operation makes a slope that is not finite at a point, in words."""
+        cause = first_broken(jax.grad(self.target.log_joint), jnp.asarray(point))
+        return f" (first, {cause})" if cause else ""
 
 
 def data_of(potential: AbstractPotential) -> Any:

@@ -16,20 +16,23 @@ from latentia.typing import Key
 from latentia.verdict import Exactness, Verdict
 
 from .draw_summaries import entry_names, flat_draws, quantiles, variance
-from .importance import Weighted, block_errors
+from .importance import LowerBound, Weighted, block_errors
 from .modes import find_modes
 from .proposals import BLOCKS
+from .state_probabilities import state_probabilities
 from .target import Surface
 
 _INTERVAL = 0.99
 
 
 class Step(NamedTuple):
-    """One rung that the ladder tried: its name, its verdict, and the seconds that it took."""
+    """One rung that the ladder tried: its name, its verdict, the seconds that it took, and the
+    evidence lower bound of its Gaussian, if it has one."""
 
     name: str
     verdict: Verdict
     seconds: float
+    bound: LowerBound | None = None
 
     def __str__(self) -> str:
         return f"{self.name}: {self.verdict} ({self.seconds:.2g} s)"
@@ -134,6 +137,12 @@ class WeightedPosterior(AbstractPosterior):
         return self.mean
 
     @property
+    def probabilities(self) -> dict[str, np.ndarray]:
+        """P(k|x) of the states of each discrete latent variable of an ``Enumerated`` likelihood,
+        ``[..., K]``: its exact probabilities given z, averaged over the draws."""
+        return state_probabilities(self.surface, np.asarray(self.points), self.weights)
+
+    @property
     def evidence_interval(self) -> tuple[float, float]:
         """Where the log evidence lies with 99 % confidence, if the verdict is a pass."""
         half = float(stdtrit(BLOCKS - 1, (1 + _INTERVAL) / 2)) * self.evidence_error
@@ -188,6 +197,8 @@ class WeightedPosterior(AbstractPosterior):
         """The log posterior density of one z: log p(x, z) less the estimated log evidence."""
         with jax.enable_x64(True):
             target = self.surface.target
+            # That z is complete and lies where it may lie is checked on the way.
+            target.prior.free(z)
             return np.float64(target.prior.log_prob(z) + target.potential(z) - self.log_evidence)
 
     def derive(self, function: Callable[[Any], dict[str, Any]]) -> "WeightedPosterior":

@@ -2,6 +2,7 @@
 
 from .custom import Custom as Custom
 from .custom import CustomPotential as CustomPotential
+from .enumerated import Enumerated as Enumerated
 from .generalized_linear import GeneralizedLinear as GeneralizedLinear
 from .given import sample_given as sample_given
 from .interface import AbstractConjugateLikelihood as AbstractConjugateLikelihood

@@ -19,7 +19,7 @@ from .interface import AbstractWholeLikelihood
 class CustomPotential(AbstractPotential):
     """What a custom likelihood says of z after one x, or several: log p(x|z), by calling it."""
 
-    likelihood: "Custom"
+    likelihood: AbstractWholeLikelihood
     data: tuple[Any, ...]
 
     def __call__(self, z: Any) -> Scalar:
@@ -34,6 +34,7 @@ class Custom(AbstractWholeLikelihood):
 
     All the data are one x, of whatever structure: an array, or a dictionary of arrays; or, with
     ``shape``, each datum is an array of this shape and has a z of its own.
+    Discrete latents are for ``Enumerated``.
 
     Args:
         function: called as ``function(x, z)``, or as ``function(x, z, parameters)`` if there are
@@ -71,14 +72,24 @@ class Custom(AbstractWholeLikelihood):
             _require_arguments(draw, count, "draw")
 
     def log_prob(self, x: Any, z: Any) -> Scalar:
-        extra = () if self.parameters is None else (self.parameters,)
-        value = jnp.asarray(self.function(x, z, *extra))
+        value = self.terms(x, z)
         if value.shape != ():
             raise ValueError(
                 f"function of Custom should return one number, but returns shape {value.shape}: "
                 "sum the log density over the data, with jnp.sum."
             )
         return value
+
+    def terms(self, x: Any, z: Any) -> jax.Array:
+        """What the function returns, whatever its shape."""
+        extra = () if self.parameters is None else (self.parameters,)
+        value = self.function(x, z, *extra)
+        if value is None:
+            raise ValueError(
+                "function of Custom should return the log density, but returns None: end it with "
+                "return."
+            )
+        return jnp.asarray(value)
 
     def sample(self, key: Key, z: Any) -> Any:
         if self.draw is None:

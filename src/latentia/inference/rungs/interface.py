@@ -8,9 +8,19 @@ from typing import NamedTuple
 import equinox as eqx
 import numpy as np
 
-from latentia.inference.importance import Weighted, correct, judge, largest_error
+from latentia.inference.bridge import between
+from latentia.inference.importance import (
+    LowerBound,
+    Weighted,
+    correct,
+    judge,
+    largest_error,
+    log_ratios,
+    lower_bound,
+)
 from latentia.inference.modes import Search, find_modes, starting_points
-from latentia.inference.proposals import Proposal
+from latentia.inference.proposals import Proposal, share_of_normal
+from latentia.inference.stationarity import drift
 from latentia.inference.target import Surface
 from latentia.verdict import Verdict
 
@@ -20,12 +30,15 @@ _SMALL = 1e-3
 _ROUGH, _MORE = 0.02, 4
 # Above this one it does not pass.
 _TOO_ROUGH = 0.06
+# Draws that count so well, against those for a normal density, leave no room for another shape.
+_NORMAL = 0.8
 
 
 class Attempt(NamedTuple):
     """What a rung came to: weighted draws, unless it failed before there were any.
 
-    ``settled`` says that no higher rung can do better.
+    ``settled`` says that no higher rung can do better. ``bound`` is that of the proposal as a
+    Gaussian.
     """
 
     name: str
@@ -33,6 +46,7 @@ class Attempt(NamedTuple):
     weighted: Weighted | None = None
     proposal: Proposal | None = None
     settled: bool = False
+    bound: LowerBound | None = None
 
 
 @dataclass
@@ -76,7 +90,47 @@ class Climb:
         if verdict.level == "pass" and error > _TOO_ROUGH:
             reason = f"a mean or standard deviation is only known to {error:.2f} of a deviation"
             verdict = Verdict("suspect", f"{reason}: raise draws")
-        return self.with_modes(Attempt(name, verdict, weighted, proposal))
+        bound = lower_bound(self.surface, proposal, seed)
+        attempt = Attempt(name, verdict, weighted, proposal, bound=bound)
+        attempt = self._unmoved(attempt, proposal)
+        return self.with_modes(attempt)
+
+    def _unmoved(self, attempt: Attempt, proposal: Proposal) -> Attempt:
+        """The attempt, which is no better than suspect if its draws drift when they are moved; and
+        with an evidence that is bounded from both sides if they do not."""
+        weighted, surface = attempt.weighted, self.surface
+        if weighted is None or attempt.verdict.level != "pass":
+            return attempt
+        share = weighted.size / len(weighted.weights)
+        if share > _NORMAL * share_of_normal(surface.dim):
+            return attempt
+        found, moved = drift(surface, weighted, self.seed, self.seconds_left())
+        if not found.rests:
+            reason = (
+                f"a part of the posterior may be missing, since under moves that keep it {found}"
+            )
+            verdict = Verdict("suspect", reason)
+            return attempt._replace(verdict=verdict)
+        if len(moved) == 0:
+            return attempt
+        evidence = between(
+            *(log_ratios(proposal, points, surface.evaluate(points)[0])
+              for points in (weighted.points, moved))
+        )  # fmt: skip
+        better = weighted._replace(log_evidence=evidence.log, evidence_error=evidence.error)
+        return attempt._replace(weighted=better)
+
+    def so_far(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the most trusted approximation; without one those of the largest
+        mode, or some of which nothing is known."""
+        tried = [attempt for attempt in self.attempts if attempt.proposal is not None]
+        if tried:
+            proposal = max(tried, key=trust).proposal
+            if proposal is not None:
+                return proposal.moments()
+        if self.search.modes:
+            return self.search.modes[0].point, self.search.modes[0].covariance
+        return self.search.origin, 0.1 * np.eye(self.surface.dim)
 
     def with_modes(self, attempt: Attempt) -> Attempt:
         """The attempt, which is no better than suspect if separate starts disagree."""
