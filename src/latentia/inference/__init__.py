@@ -16,6 +16,8 @@ from .quadrature import Quadrature as Quadrature
 from .rungs import NUTS as NUTS
 from .rungs import AtMode as AtMode
 from .rungs import FullRank as FullRank
+from .rungs import LowRank as LowRank
 from .rungs import MeanField as MeanField
 from .rungs import MomentMatching as MomentMatching
+from .rungs import Pathfinder as Pathfinder
 from .weighted_posterior import WeightedPosterior as WeightedPosterior

@@ -8,7 +8,7 @@ from scipy.special import logsumexp
 from latentia.verdict import Verdict
 
 from .pareto import smooth
-from .proposals import BLOCKS, Proposal
+from .proposals import BLOCKS, AbstractProposal
 from .target import Surface
 
 # Measured on 81 reweighted posteriors: all good ones, and no bad one, passed these.
@@ -42,7 +42,7 @@ class Weighted(NamedTuple):
         return mean, (gap * self.weights[:, None]).T @ gap
 
 
-def correct(surface: Surface, proposal: Proposal, count: int, seed: int) -> Weighted:
+def correct(surface: Surface, proposal: AbstractProposal, count: int, seed: int) -> Weighted:
     """Draw from a proposal and weight the draws by the posterior over it."""
     points = proposal.draw(count, seed)
     values, z = surface.evaluate(points)

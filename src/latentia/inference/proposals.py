@@ -1,8 +1,10 @@
 """Mixtures of Student t distributions from which importance sampling draws, without chance."""
 
 import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from scipy.special import chdtri, gammaln, logsumexp, ndtri
@@ -16,11 +18,65 @@ BLOCKS = 8
 _MOST_SOBOL = 400
 
 
-class Proposal(NamedTuple):
-    """A mixture of C Student t distributions with five degrees of freedom.
+class AbstractProposal(ABC):
+    """A mixture of C images of the standard Student t distribution with five degrees of freedom.
 
-    ``shares [C]``, ``means [C, n]``, and ``roots [C, n, n]``, lower triangular, of their scales.
+    ``shares [C]`` sum to one, and ``means [C, n]`` are where the components lie.
     """
+
+    shares: np.ndarray
+    means: np.ndarray
+
+    @abstractmethod
+    def spread(self, component: int, noise: np.ndarray) -> np.ndarray:
+        """Standard vectors ``[G, n]`` in the scale of a component, still around zero."""
+
+    @abstractmethod
+    def whiten(self, component: int, gaps: np.ndarray) -> tuple[np.ndarray, Any]:
+        """The way back from ``spread``, and the log volume by which that stretches there.
+
+        The volume is one number, or ``[G]``.
+        """
+
+    @abstractmethod
+    def moments_of(self, component: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean ``[n]`` and covariance ``[n, n]`` of a component, as if the noise were normal."""
+
+    def draw(self, count: int, seed: int) -> np.ndarray:
+        """Draws ``[count, n]`` in ``BLOCKS`` independent blocks of equal size."""
+        noise = student_noise(self.means.shape[1], count // BLOCKS, seed)
+        blocks = []
+        for block in noise:
+            # Components take turns by their shares, so that every block is like the whole.
+            which = np.searchsorted(np.cumsum(self.shares), _turns(len(block)) * (1 - 1e-12))
+            which = np.minimum(which, len(self.shares) - 1)
+            drawn = np.empty_like(block)
+            for component in range(len(self.shares)):
+                chosen = which == component
+                drawn[chosen] = self.means[component] + self.spread(component, block[chosen])
+            blocks.append(drawn)
+        return np.concatenate(blocks)
+
+    def log_prob(self, points: np.ndarray) -> np.ndarray:
+        """``[G]``, of points ``[G, n]``."""
+        each = []
+        for component, share in enumerate(self.shares):
+            white, volume = self.whiten(component, points - self.means[component])
+            each.append(np.log(share) + student_log_prob(white) - volume)
+        return each[0] if len(each) == 1 else np.asarray(logsumexp(each, axis=0))
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean ``[n]`` of the mixture, and its covariance ``[n, n]`` if the noise were normal."""
+        means, inner = zip(*(self.moments_of(c) for c in range(len(self.shares))), strict=True)
+        mean = self.shares @ np.stack(means)
+        gaps = np.stack(means) - mean
+        covariance = sum(share * each for share, each in zip(self.shares, inner, strict=True))
+        return mean, covariance + np.einsum("c,ci,ck->ik", self.shares, gaps, gaps)
+
+
+@dataclass(frozen=True)
+class Proposal(AbstractProposal):
+    """A mixture whose scales have roots ``roots [C, n, n]``, lower triangular."""
 
     shares: np.ndarray
     means: np.ndarray
@@ -31,42 +87,25 @@ class Proposal(NamedTuple):
         """One Student t, with this mean and this scale matrix."""
         return cls(np.ones(1), mean[None], np.linalg.cholesky(covariance)[None])
 
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean ``[n]`` of the mixture, and its covariance ``[n, n]`` if components were normal."""
-        mean = self.shares @ self.means
-        gaps = self.means - mean
-        inner = np.einsum("c,cij,ckj->ik", self.shares, self.roots, self.roots)
-        return mean, inner + np.einsum("c,ci,ck->ik", self.shares, gaps, gaps)
+    def spread(self, component: int, noise: np.ndarray) -> np.ndarray:
+        return noise @ self.roots[component].T
 
-    def draw(self, count: int, seed: int) -> np.ndarray:
-        """Draws ``[count, n]`` in ``BLOCKS`` independent blocks of equal size."""
-        dim = self.means.shape[1]
-        noise = student_noise(dim, count // BLOCKS, seed)
-        blocks = []
-        for block in noise:
-            # Components take turns by their shares, so that every block is like the whole.
-            which = np.searchsorted(np.cumsum(self.shares), _turns(len(block)) * (1 - 1e-12))
-            which = np.minimum(which, len(self.shares) - 1)
-            drawn = np.empty_like(block)
-            for component in range(len(self.shares)):
-                chosen = which == component
-                drawn[chosen] = self.means[component] + block[chosen] @ self.roots[component].T
-            blocks.append(drawn)
-        return np.concatenate(blocks)
+    def whiten(self, component: int, gaps: np.ndarray) -> tuple[np.ndarray, float]:
+        root = self.roots[component]
+        return gaps @ np.linalg.inv(root).T, float(np.sum(np.log(np.diagonal(root))))
 
-    def log_prob(self, points: np.ndarray) -> np.ndarray:
-        """``[G]``, of points ``[G, n]``."""
-        dim = points.shape[1]
-        constant = gammaln((DEGREES + dim) / 2) - gammaln(DEGREES / 2)
-        constant -= 0.5 * dim * np.log(DEGREES * np.pi)
-        each = []
-        for share, mean, root in zip(self.shares, self.means, self.roots, strict=True):
-            inverse = np.linalg.inv(root)
-            square = np.sum(((points - mean) @ inverse.T) ** 2, axis=1)
-            volume = np.sum(np.log(np.diagonal(root)))
-            spread = 0.5 * (DEGREES + dim) * np.log1p(square / DEGREES)
-            each.append(np.log(share) + constant - volume - spread)
-        return each[0] if len(each) == 1 else np.asarray(logsumexp(each, axis=0))
+    def moments_of(self, component: int) -> tuple[np.ndarray, np.ndarray]:
+        root = self.roots[component]
+        return self.means[component], root @ root.T
+
+
+def student_log_prob(white: np.ndarray) -> np.ndarray:
+    """``[G]``, of standard Student t vectors ``[G, n]``."""
+    dim = white.shape[1]
+    constant = gammaln((DEGREES + dim) / 2) - gammaln(DEGREES / 2)
+    constant -= 0.5 * dim * np.log(DEGREES * np.pi)
+    square = np.sum(white**2, axis=1)
+    return constant - 0.5 * (DEGREES + dim) * np.log1p(square / DEGREES)
 
 
 def _turns(count: int) -> np.ndarray:
@@ -92,10 +131,14 @@ def student_noise(dim: int, count: int, seed: int) -> np.ndarray:
 def whitened_normals(dim: int, count: int, seed: int) -> np.ndarray:
     """Normal vectors ``[count, dim]`` with mean 0 and covariance I exactly, and opposite pairs.
 
-    Needs count / 2 > dim.
+    Where count / 2 is at most dim the covariance has the diagonal of I, and no more.
     """
     half = ndtri(_uniform(dim, count // 2, np.random.default_rng([seed, dim])))
     noise = np.concatenate([half, -half])
+    if count // 2 <= dim:
+        white = noise / np.sqrt(np.mean(noise**2, axis=0))
+        white.setflags(write=False)
+        return white
     root = np.linalg.cholesky(noise.T @ noise / count)
     white = np.linalg.solve(root, noise.T).T
     white.setflags(write=False)

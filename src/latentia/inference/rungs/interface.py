@@ -10,7 +10,7 @@ import numpy as np
 
 from latentia.inference.importance import Weighted, correct, judge, largest_error
 from latentia.inference.modes import Search, find_modes, starting_points
-from latentia.inference.proposals import Proposal
+from latentia.inference.proposals import AbstractProposal
 from latentia.inference.target import Surface
 from latentia.verdict import Verdict
 
@@ -31,7 +31,7 @@ class Attempt(NamedTuple):
     name: str
     verdict: Verdict
     weighted: Weighted | None = None
-    proposal: Proposal | None = None
+    proposal: AbstractProposal | None = None
     settled: bool = False
 
 
@@ -64,7 +64,11 @@ class Climb:
         """Of the budget."""
         return self.deadline - time.monotonic()
 
-    def corrected(self, name: str, proposal: Proposal) -> Attempt:
+    def corrected(self, name: str, proposal: AbstractProposal) -> Attempt:
+        """The attempt that corrects a proposal by importance sampling, told of other modes."""
+        return self.with_modes(self.weighed(name, proposal))
+
+    def weighed(self, name: str, proposal: AbstractProposal) -> Attempt:
         """The attempt that corrects a proposal by importance sampling."""
         # Every attempt has draws of its own, so that no proposal was fitted to them.
         self.drawn += 1
@@ -76,10 +80,12 @@ class Climb:
         if verdict.level == "pass" and error > _TOO_ROUGH:
             reason = f"a mean or standard deviation is only known to {error:.2f} of a deviation"
             verdict = Verdict("suspect", f"{reason}: raise draws")
-        return self.with_modes(Attempt(name, verdict, weighted, proposal))
+        return Attempt(name, verdict, weighted, proposal)
 
     def with_modes(self, attempt: Attempt) -> Attempt:
         """The attempt, which is no better than suspect if separate starts disagree."""
+        if not self.surface.curved:
+            return attempt
         others = int(np.sum(self.search.shares() > _SMALL)) if self.search.modes else 1
         if others > 1 and attempt.verdict.level == "pass":
             shares = ", ".join(f"{share:.0%}" for share in self.search.shares()[:4])
@@ -95,6 +101,11 @@ def trust(attempt: Attempt) -> tuple[int, float]:
     """What orders attempts: the level of the verdict, then how many draws count."""
     level = {"pass": 2, "suspect": 1, "fail": 0}[attempt.verdict.level]
     return level, attempt.weighted.size if attempt.weighted else 0.0
+
+
+def too_many(surface: Surface, most: int) -> Verdict:
+    """The verdict of a rung that takes no more than so many free numbers."""
+    return Verdict("fail", f"not tried with {surface.dim} free numbers, more than {most}")
 
 
 class AbstractRung(eqx.Module):
