@@ -3,6 +3,7 @@
 import numpy as np
 
 from latentia import (
+    AtMode,
     Bernoulli,
     BinaryResponse,
     Branching,
@@ -12,6 +13,8 @@ from latentia import (
     DiagonalStudentT,
     Discrete,
     Exponential,
+    Flow,
+    FullRank,
     Gaussian,
     GaussianChain,
     GaussianLatent,
@@ -20,9 +23,12 @@ from latentia import (
     GuessedResponse,
     LatentVariableModel,
     LinearGaussian,
+    LowRank,
     MarkovChain,
+    MeanField,
     Mixture,
     PartialCredit,
+    Pathfinder,
     PerStep,
     Poisson,
     Product,
@@ -125,6 +131,16 @@ STRONG_ANALYSERS = [
     LinearGaussian(np.array([[0.9], [0.8], [-0.9], [0.8]]), np.zeros(4), NOISE[:4]),
     LinearGaussian(np.array([[0.7], [-0.9], [0.9], [0.8]]), 3 * BIAS[:4], NOISE[:4]),
 ]
+
+# Methods of approximate inference, each of which can stand alone on a ladder.
+RUNGS = {
+    "mode": AtMode(),
+    "mean-field": MeanField(),
+    "full-rank": FullRank(),
+    "low-rank": LowRank(),
+    "pathfinder": Pathfinder(),
+    "flow": Flow(),
+}
 
 MODELS = {
     "gaussian mixture": mixture([Gaussian(c, s) for c, s in zip(CENTRES, SHAPES, strict=True)]),

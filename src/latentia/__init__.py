@@ -71,11 +71,14 @@ if TYPE_CHECKING:
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
     from .inference import Exact as Exact
+    from .inference import Flow as Flow
     from .inference import FullRank as FullRank
     from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
+    from .inference import LowRank as LowRank
     from .inference import MeanField as MeanField
     from .inference import MomentMatching as MomentMatching
+    from .inference import Pathfinder as Pathfinder
     from .inference import Quadrature as Quadrature
     from .inference import UntrustedPosterior as UntrustedPosterior
     from .inference import choose as choose
@@ -203,9 +206,12 @@ _WHERE = {
     "Ladder": "latentia.inference",
     "AtMode": "latentia.inference",
     "FullRank": "latentia.inference",
+    "LowRank": "latentia.inference",
     "MeanField": "latentia.inference",
     "NUTS": "latentia.inference",
+    "Pathfinder": "latentia.inference",
     "MomentMatching": "latentia.inference",
+    "Flow": "latentia.inference",
     "UntrustedPosterior": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",

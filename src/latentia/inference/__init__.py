@@ -15,6 +15,7 @@ from .laplace import Laplace as Laplace
 from .quadrature import Quadrature as Quadrature
 from .rungs import NUTS as NUTS
 from .rungs import AtMode as AtMode
+from .rungs import Flow as Flow
 from .rungs import FullRank as FullRank
 from .rungs import LowRank as LowRank
 from .rungs import MeanField as MeanField

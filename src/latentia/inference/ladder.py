@@ -16,7 +16,17 @@ from latentia.verdict import Exactness, Verdict
 
 from .interface import AbstractInference
 from .proposals import BLOCKS
-from .rungs import NUTS, AbstractRung, AtMode, Climb, FullRank, LowRank, MeanField, MomentMatching
+from .rungs import (
+    NUTS,
+    AbstractRung,
+    AtMode,
+    Climb,
+    Flow,
+    FullRank,
+    LowRank,
+    MeanField,
+    MomentMatching,
+)
 from .target import MOST_AVERAGED, Surface, Target, data_of
 from .weighted_posterior import Step, WeightedPosterior, seed_of
 
@@ -45,6 +55,7 @@ class Ladder(AbstractInference):
         FullRank(),
         MomentMatching(),
         LowRank(least=MOST_AVERAGED + 1),
+        Flow(),
         NUTS(),
     )
     budget: float = eqx.field(static=True, default=120.0)

@@ -10,8 +10,9 @@ import numpy as np
 from scipy.special import chdtri, gammaln, logsumexp, ndtri
 from scipy.stats import qmc
 
-# Of the proposals: heavy enough to cover a posterior, with a variance of its own.
-DEGREES = 5.0
+# Degrees of freedom: few enough to cover a posterior, and at least one to ten dimensions, since
+# the common scale of many coordinates is known to one part in the root of their number.
+_DEGREES, _PER_DIMENSION = 5.0, 0.1
 # Draws come in so many independent randomisations, which tell the error of the whole.
 BLOCKS = 8
 # Beyond so many dimensions Sobol points are no better than chance.
@@ -19,7 +20,7 @@ _MOST_SOBOL = 400
 
 
 class AbstractProposal(ABC):
-    """A mixture of C images of the standard Student t distribution with five degrees of freedom.
+    """A mixture of C images of the standard Student t distribution.
 
     ``shares [C]`` sum to one, and ``means [C, n]`` are where the components lie.
     """
@@ -99,13 +100,19 @@ class Proposal(AbstractProposal):
         return self.means[component], root @ root.T
 
 
+def degrees(dim: int) -> float:
+    """Of freedom, of the Student t distributions in so many dimensions."""
+    return max(_DEGREES, _PER_DIMENSION * dim)
+
+
 def student_log_prob(white: np.ndarray) -> np.ndarray:
     """``[G]``, of standard Student t vectors ``[G, n]``."""
     dim = white.shape[1]
-    constant = gammaln((DEGREES + dim) / 2) - gammaln(DEGREES / 2)
-    constant -= 0.5 * dim * np.log(DEGREES * np.pi)
+    freedom = degrees(dim)
+    constant = gammaln((freedom + dim) / 2) - gammaln(freedom / 2)
+    constant -= 0.5 * dim * np.log(freedom * np.pi)
     square = np.sum(white**2, axis=1)
-    return constant - 0.5 * (DEGREES + dim) * np.log1p(square / DEGREES)
+    return constant - 0.5 * (freedom + dim) * np.log1p(square / freedom)
 
 
 def _turns(count: int) -> np.ndarray:
@@ -120,8 +127,8 @@ def student_noise(dim: int, count: int, seed: int) -> np.ndarray:
     for block in range(BLOCKS):
         rng = np.random.default_rng([seed, block, dim])
         even = _uniform(dim + 1, count, rng)
-        chi_square = chdtri(DEGREES, even[:, -1])
-        blocks.append(ndtri(even[:, :-1]) * np.sqrt(DEGREES / chi_square)[:, None])
+        chi_square = chdtri(degrees(dim), even[:, -1])
+        blocks.append(ndtri(even[:, :-1]) * np.sqrt(degrees(dim) / chi_square)[:, None])
     noise = np.stack(blocks)
     noise.setflags(write=False)
     return noise

@@ -18,10 +18,12 @@ _TRIALS = 30
 _GAIN, _LEFT = 1e-4, 0.9
 # The gain of so many steps together tells whether the climb has ended.
 _LAST = 5
+# Curvature from no more steps than this may be far off.
+_SURE = 2
 
 
 class Path(NamedTuple):
-    """Where a climb went: ``points [P, n]`` with ``values [P]`` and ``slopes [P, n]``.
+    """Where a climb went: ``points [P, n]`` and ``slopes [P, n]``, and the value at every step.
 
     ``converged`` says whether it ended because nothing was left to gain.
     """
@@ -38,6 +40,7 @@ def ascend(
     steps: int = 200,
     memory: int = 10,
     enough: float = 1e-9,
+    kept: int | None = None,
 ) -> Path:
     """Climb a smooth function of a vector.
 
@@ -48,20 +51,22 @@ def ascend(
         memory: how many steps the curvature is estimated from.
         enough: the climb has ended when its last five steps gained less than this together, in
             units of 1 + |value|.
+        kept: of the points the last so many are in the path; by default all.
     """
     value, slope = function(start)
-    path, pairs = [(start, value, slope)], deque(maxlen=memory)
-    converged = False
-    while len(path) <= steps and np.isfinite(value) and np.isfinite(slope).all():
+    path, pairs = deque([(start, slope)], maxlen=kept), deque(maxlen=memory)
+    values, converged = [value], False
+    while len(values) <= steps and np.isfinite(value) and np.isfinite(slope).all():
         move = direction(slope, pairs)
         small = enough * (1 + abs(value))
         # The gain that the curvature promises, which means nothing before there is any.
-        if pairs and slope @ move < small:
+        promised = float(slope @ move)
+        if (len(pairs) > _SURE and promised < small) or promised <= 0:
             converged = True
             break
         at = path[-1][0]
         length = 1.0 if pairs else min(1.0, 1 / max(float(np.linalg.norm(slope)), 1e-300))
-        found = _line(function, path[-1], move, length)
+        found = _line(function, (at, value, slope), move, length)
         if found is None:
             converged = not pairs and float(np.linalg.norm(slope)) < 1e-12
             if not pairs:
@@ -73,11 +78,12 @@ def ascend(
         if step @ change > 1e-12 * (change @ change):
             pairs.append((step, change))
         slope = new
-        path.append((there, value, slope))
-        if len(path) > _LAST and value - path[-1 - _LAST][1] < small:
+        path.append((there, slope))
+        values.append(value)
+        if len(values) > _LAST and value - values[-1 - _LAST] < small:
             converged = True
             break
-    points, values, slopes = zip(*path, strict=True)
+    points, slopes = zip(*path, strict=True)
     return Path(np.stack(points), np.array(values), np.stack(slopes), converged)
 
 

@@ -155,16 +155,16 @@ def _expand(target: Target, points: Any, pieces: Any, stretch: Any) -> Any:
 
     rows = len(points)
     begin = jnp.zeros(rows), jnp.zeros((rows, dim)), jnp.zeros((rows, dim, dim))
-    return _in_pieces(one, points, pieces, PIECE, begin)
+    return in_pieces(one, points, pieces, PIECE, begin)
 
 
 @eqx.filter_jit
 def _slope(target: Target, points: Any, pieces: Any) -> Any:
     begin = jnp.zeros(len(points)), jnp.zeros(points.shape)
-    return _in_pieces(jax.value_and_grad(target.log_joint), points, pieces, _SLOPES, begin)
+    return in_pieces(jax.value_and_grad(target.log_joint), points, pieces, _SLOPES, begin)
 
 
-def _in_pieces(one: Any, points: Any, pieces: Any, size: int, begin: Any) -> Any:
+def in_pieces(one: Any, points: Any, pieces: Any, size: int, begin: Any) -> Any:
     """The answers of ``one`` for the points of the first pieces, so many points each."""
 
     def step(piece: Any, held: Any) -> Any:

@@ -1,5 +1,6 @@
 """The rungs of the ladder: one method in each file, and the contract in ``interface``."""
 
+from .flow import Flow as Flow
 from .full_rank import FullRank as FullRank
 from .interface import AbstractRung as AbstractRung
 from .interface import Attempt as Attempt

@@ -11,7 +11,7 @@ from latentia.inference.proposals import Proposal, whitened_normals
 from latentia.inference.target import MOST_AVERAGED, Surface
 from latentia.verdict import Verdict
 
-from .interface import AbstractRung, Attempt, Climb, too_many, trust
+from .interface import AbstractRung, Attempt, Climb, too_many
 
 _STEPS = 40
 _CONVERGED = 1e-5
@@ -27,7 +27,7 @@ class FullRank(AbstractRung):
         return "full-rank variational inference"
 
     def attempt(self, climb: Climb) -> Attempt:
-        surface, begin = climb.surface, _begin(climb)
+        surface, begin = climb.surface, climb.begin()
         if surface.dim > MOST_AVERAGED:
             return Attempt(self.name, too_many(surface, MOST_AVERAGED))
         found = climb_bound(surface, *begin, climb.seed)
@@ -35,16 +35,6 @@ class FullRank(AbstractRung):
             reason = f"the bound found no maximum in {_STEPS} natural-gradient steps"
             return Attempt(self.name, Verdict("fail", reason))
         return climb.corrected(self.name, found)
-
-
-def _begin(climb: Climb) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and covariance of the most trusted approximation so far."""
-    tried = [attempt for attempt in climb.attempts if attempt.proposal is not None]
-    if tried:
-        proposal = max(tried, key=trust).proposal
-        if proposal is not None:
-            return proposal.moments()
-    return climb.search.origin, 0.1 * np.eye(climb.surface.dim)
 
 
 def climb_bound(

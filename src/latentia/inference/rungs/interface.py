@@ -60,6 +60,15 @@ class Climb:
         drawn = [attempt for attempt in self.attempts if attempt.weighted is not None]
         return max(drawn, key=trust, default=None)
 
+    def begin(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and covariance of the most trusted approximation so far."""
+        tried = [attempt for attempt in self.attempts if attempt.proposal is not None]
+        if tried:
+            proposal = max(tried, key=trust).proposal
+            if proposal is not None:
+                return proposal.moments()
+        return self.search.origin, 0.1 * np.eye(self.surface.dim)
+
     def seconds_left(self) -> float:
         """Of the budget."""
         return self.deadline - time.monotonic()

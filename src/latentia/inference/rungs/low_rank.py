@@ -23,8 +23,9 @@ from .interface import AbstractRung, Attempt, Climb
 from .pathfinder import find_gaussians
 
 _STEPS = 400
-# With more draws than free numbers a quadratic density is averaged exactly.
-_FEWEST, _MOST = 64, 512
+# With twice as many draws as numbers a quadratic density is averaged exactly; where these are
+# many, the climb begins with few of them.
+_FEWEST, _FEW, _MOST = 64, 512, 4096
 # In units of 1 + |bound|, what five steps together gain at the end.
 _ENOUGH = 1e-8
 
@@ -111,8 +112,7 @@ def _nearest(mean: np.ndarray, covariance: np.ndarray, rank: int) -> Shape:
 def climb_bound(surface: Surface, begin: Shape, seed: int) -> Shape | None:
     """The Gaussian of highest bound over fixed draws, or None if the climb does not end."""
     dim, rank = begin.factor.shape
-    count = 2 ** math.ceil(math.log2(2 * (dim + rank) + 2))
-    noise = whitened_normals(dim + rank, min(max(count, _FEWEST), _MOST), seed)
+    count = max(_FEWEST, 2 ** math.ceil(math.log2(2 * (dim + rank) + 2)))
     # In these units all numbers are of size one.
     scale = np.sqrt(np.exp(2 * begin.log_sd) + np.sum(begin.factor**2, axis=1))
 
@@ -121,11 +121,17 @@ def climb_bound(surface: Surface, begin: Shape, seed: int) -> Shape | None:
         factor = begin.factor + scale[:, None] * rest
         return Shape(begin.mean + scale * first, begin.log_sd + second, factor)
 
-    path = ascend(bound_of(surface, shape, scale, noise), np.zeros(dim * (rank + 2)), _STEPS,
-                  enough=_ENOUGH)  # fmt: skip
-    gained = path.values[-1] - path.values[max(0, len(path.values) - 20)]
-    # Nearly there is good enough for a proposal, which is judged anyway.
-    return shape(path.points[-1]) if path.converged or gained < 0.01 * dim else None
+    at = np.zeros(dim * (rank + 2))
+    for size in sorted({min(count, _FEW), min(count, _MOST)}):
+        noise = whitened_normals(dim + rank, size, seed)
+        bound = bound_of(surface, shape, scale, noise)
+        path = ascend(bound, at, _STEPS, enough=_ENOUGH, kept=1)
+        gained = path.values[-1] - path.values[max(0, len(path.values) - 20)]
+        # Nearly there is good enough for a proposal, which is judged anyway.
+        if not (path.converged or gained < 0.01 * dim):
+            return None
+        at = path.points[-1]
+    return shape(at)
 
 
 def bound_of(
