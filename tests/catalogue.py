@@ -35,6 +35,7 @@ from latentia import (
     Scaled,
     SemiMarkovChain,
     SphericalGaussian,
+    Stochastic,
     StudentT,
     StudentTLatent,
     Switch,
@@ -140,6 +141,7 @@ RUNGS = {
     "low-rank": LowRank(),
     "pathfinder": Pathfinder(),
     "flow": Flow(),
+    "stochastic": Stochastic(),
 }
 
 MODELS = {

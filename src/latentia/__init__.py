@@ -80,6 +80,7 @@ if TYPE_CHECKING:
     from .inference import MomentMatching as MomentMatching
     from .inference import Pathfinder as Pathfinder
     from .inference import Quadrature as Quadrature
+    from .inference import Stochastic as Stochastic
     from .inference import UntrustedPosterior as UntrustedPosterior
     from .inference import choose as choose
     from .latents import Branching as Branching
@@ -209,6 +210,7 @@ _WHERE = {
     "LowRank": "latentia.inference",
     "MeanField": "latentia.inference",
     "NUTS": "latentia.inference",
+    "Stochastic": "latentia.inference",
     "Pathfinder": "latentia.inference",
     "MomentMatching": "latentia.inference",
     "Flow": "latentia.inference",

@@ -21,4 +21,5 @@ from .rungs import LowRank as LowRank
 from .rungs import MeanField as MeanField
 from .rungs import MomentMatching as MomentMatching
 from .rungs import Pathfinder as Pathfinder
+from .rungs import Stochastic as Stochastic
 from .weighted_posterior import WeightedPosterior as WeightedPosterior

@@ -11,3 +11,4 @@ from .mode import AtMode as AtMode
 from .moment_matching import MomentMatching as MomentMatching
 from .nuts import NUTS as NUTS
 from .pathfinder import Pathfinder as Pathfinder
+from .stochastic import Stochastic as Stochastic

@@ -93,17 +93,20 @@ class Climb:
 
     def with_modes(self, attempt: Attempt) -> Attempt:
         """The attempt, which is no better than suspect if separate starts disagree."""
-        if not self.surface.curved:
-            return attempt
-        others = int(np.sum(self.search.shares() > _SMALL)) if self.search.modes else 1
-        if others > 1 and attempt.verdict.level == "pass":
-            shares = ", ".join(f"{share:.0%}" for share in self.search.shares()[:4])
-            reason = (
-                f"separate starts disagree: they lead to {others} modes, with about {shares} of "
-                "the posterior, and there may be more; the draws cover those found"
-            )
-            return attempt._replace(verdict=Verdict("suspect", reason), settled=True)
-        return attempt
+        return told_of_modes(attempt, self.search) if self.surface.curved else attempt
+
+
+def told_of_modes(attempt: Attempt, search: Search) -> Attempt:
+    """The attempt, which is no better than suspect if a search found several modes."""
+    others = int(np.sum(search.shares() > _SMALL)) if search.modes else 1
+    if others > 1 and attempt.verdict.level == "pass":
+        shares = ", ".join(f"{share:.0%}" for share in search.shares()[:4])
+        reason = (
+            f"separate starts disagree: they lead to {others} modes, with about {shares} of "
+            "the posterior, and there may be more; the draws cover those found"
+        )
+        return attempt._replace(verdict=Verdict("suspect", reason), settled=True)
+    return attempt
 
 
 def trust(attempt: Attempt) -> tuple[int, float]:
