@@ -126,10 +126,13 @@ if TYPE_CHECKING:
     from .likelihoods import VaryingGaussianOutput as VaryingGaussianOutput
     from .likelihoods import WordCounts as WordCounts
     from .model import LatentVariableModel as LatentVariableModel
+    from .numpyro_models import from_numpyro as from_numpyro
     from .selection import Selection as Selection
     from .selection import select as select
     from .structural_series import fit_structural as fit_structural
     from .structural_series import structural as structural
+    from .unconstrained import LogDensity as LogDensity
+    from .unconstrained import log_density as log_density
     from .verbs import fit as fit
     from .verbs import infer as infer
     from .verbs import map_estimate as map_estimate
@@ -226,6 +229,9 @@ _WHERE = {
     "forecast": "latentia.forecasting",
     "dynamic_factors": "latentia.dynamic_factors",
     "fit_dynamic_factors": "latentia.dynamic_factors",
+    "from_numpyro": "latentia.numpyro_models",
+    "log_density": "latentia.unconstrained",
+    "LogDensity": "latentia.unconstrained",
     "structural": "latentia.structural_series",
     "fit_structural": "latentia.structural_series",
     "select": "latentia.selection",
