@@ -82,7 +82,10 @@ if TYPE_CHECKING:
     from .inference import Quadrature as Quadrature
     from .inference import Stochastic as Stochastic
     from .inference import UntrustedPosterior as UntrustedPosterior
+    from .inference import align_labels as align_labels
     from .inference import choose as choose
+    from .inference import exchangeable as exchangeable
+    from .inference import match_components as match_components
     from .latents import Branching as Branching
     from .latents import Continuous as Continuous
     from .latents import Discrete as Discrete
@@ -214,6 +217,9 @@ _WHERE = {
     "MeanField": "latentia.inference",
     "NUTS": "latentia.inference",
     "Stochastic": "latentia.inference",
+    "align_labels": "latentia.inference",
+    "exchangeable": "latentia.inference",
+    "match_components": "latentia.inference",
     "Pathfinder": "latentia.inference",
     "MomentMatching": "latentia.inference",
     "Flow": "latentia.inference",

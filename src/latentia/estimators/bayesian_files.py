@@ -16,7 +16,7 @@ _PRIORS = ("mean_prior_", "covariance_prior_", "degrees_of_freedom_prior_",
 _LAW = ("mean_precision", "mean", "degrees", "scale")
 
 
-def tree_of(estimator: BayesianGaussianMixture) -> dict[str, Any]:
+def tree_of(estimator: Any) -> dict[str, Any]:
     """What ``estimator_of`` needs beside the parameters."""
     state = estimator.state_
     names = getattr(estimator, "feature_names_in_", None)
@@ -40,7 +40,7 @@ def estimator_of(parameters: dict[str, Any], tree: dict[str, Any]) -> BayesianGa
     Raises:
         ValueError: if the parts do not fit each other.
     """
-    estimator = BayesianGaussianMixture(**parameters)
+    estimator: Any = BayesianGaussianMixture(**parameters)
     check_parameters(estimator, estimator._rules)
     counts, centre = np.asarray(tree["counts"]), np.asarray(tree["centre"])
     states, dim = counts.size, int(tree["columns"])

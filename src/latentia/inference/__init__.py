@@ -9,6 +9,9 @@ from .coordinate_ascent import CoordinateAscent as CoordinateAscent
 from .exact import Exact as Exact
 from .interface import AbstractInference as AbstractInference
 from .interface import AbstractRefinable as AbstractRefinable
+from .label_alignment import align_labels as align_labels
+from .label_alignment import exchangeable as exchangeable
+from .label_alignment import match_components as match_components
 from .ladder import Ladder as Ladder
 from .ladder import UntrustedPosterior as UntrustedPosterior
 from .laplace import Laplace as Laplace
