@@ -53,8 +53,8 @@ class Ladder(AbstractInference):
         AtMode(),
         MeanField(),
         FullRank(),
-        MomentMatching(),
         LowRank(least=MOST_AVERAGED + 1),
+        MomentMatching(),
         Flow(),
         NUTS(),
     )
