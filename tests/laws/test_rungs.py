@@ -9,7 +9,7 @@ from scipy.stats import multivariate_normal
 
 import latentia as lt
 from catalogue import RUNGS
-from latentia.densities import Normal
+from latentia.densities import Flat, Normal
 from latentia.inference.ladder import surface_of
 from latentia.inference.rungs import Climb
 
@@ -102,3 +102,27 @@ def test_both_precisions_of_the_data_give_the_same(name):
     )  # fmt: skip
     assert narrow.verdict.level == wide.verdict.level == "pass"
     np.testing.assert_allclose(narrow.mean["b"], wide.mean["b"], rtol=1e-9)
+
+
+@pytest.mark.parametrize("name", RUNGS)
+def test_densities_that_are_finite_nowhere_are_named(name):
+    def broken(x, z):
+        return Normal(z["b"], 1.0).log_prob(x) + jax.numpy.sum(jax.numpy.log(z["b"] - 30))
+
+    model = lt.LatentVariableModel(lt.Continuous({"b": Normal(0, 1, shape=2)}), lt.Custom(broken))
+    with pytest.raises(ValueError, match="finite somewhere near the start.*log likelihood is nan"):
+        lt.infer(model, np.zeros((3, 2)), inference=lt.Ladder(rungs=(RUNGS[name],)))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_improper_posteriors_fail_by_every_rung(name):
+    prior = lt.Continuous({"b": Normal(0, 2, shape=4), "c": Flat()})
+    model = lt.LatentVariableModel(prior, lt.Custom(regression))
+    try:
+        posterior = lt.infer(model, data(), inference=lt.Ladder(rungs=(RUNGS[name],)))
+    except lt.UntrustedPosterior as error:
+        reason = str(error)
+    else:
+        assert posterior.verdict.level == "fail"
+        reason = posterior.verdict.reason
+    assert "improper" in reason or "no maximum" in reason

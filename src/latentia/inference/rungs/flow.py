@@ -60,6 +60,8 @@ class Flow(AbstractRung):
         if surface.dim < 2:
             reason = "not tried with 1 free number, since couplings need two"
             return Attempt(self.name, Verdict("fail", reason))
+        if failed := climb.improper(self.name):
+            return failed
         found = climb_flow(climb, *_begin(climb), self.blocks, self.width)
         if found is None:
             reason = "the density is not finite at most draws of the Gaussian it would start from"

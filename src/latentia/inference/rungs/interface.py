@@ -77,6 +77,12 @@ class Climb:
         """The attempt that corrects a proposal by importance sampling, told of other modes."""
         return self.with_modes(self.weighed(name, proposal))
 
+    def improper(self, name: str) -> Attempt | None:
+        """The failed attempt of a rung, if the density does not change in some direction."""
+        if not (self.surface.curved and self.search.improper):
+            return None
+        return Attempt(name, Verdict("fail", self.search.trouble), settled=True)
+
     def weighed(self, name: str, proposal: AbstractProposal) -> Attempt:
         """The attempt that corrects a proposal by importance sampling."""
         # Every attempt has draws of its own, so that no proposal was fitted to them.
@@ -97,7 +103,10 @@ class Climb:
 
 
 def told_of_modes(attempt: Attempt, search: Search) -> Attempt:
-    """The attempt, which is no better than suspect if a search found several modes."""
+    """The attempt, which is no better than suspect if a search found several modes, and fails if
+    it found that the density does not change in some direction."""
+    if search.improper:
+        return attempt._replace(verdict=Verdict("fail", search.trouble), settled=True)
     others = int(np.sum(search.shares() > _SMALL)) if search.modes else 1
     if others > 1 and attempt.verdict.level == "pass":
         shares = ", ".join(f"{share:.0%}" for share in search.shares()[:4])
@@ -113,6 +122,18 @@ def trust(attempt: Attempt) -> tuple[int, float]:
     """What orders attempts: the level of the verdict, then how many draws count."""
     level = {"pass": 2, "suspect": 1, "fail": 0}[attempt.verdict.level]
     return level, attempt.weighted.size if attempt.weighted else 0.0
+
+
+def nowhere_finite(climb: Climb) -> Verdict:
+    """The verdict where no start has a finite density and slope.
+
+    Raises:
+        ValueError: with the part of the model that is not finite, if curvatures are few enough to
+            be looked at.
+    """
+    if climb.surface.curved and climb.search.trouble:
+        return Verdict("fail", climb.search.trouble)
+    return Verdict("fail", "no start leads where the density and its slope are finite")
 
 
 def too_many(surface: Surface, most: int) -> Verdict:

@@ -19,13 +19,15 @@ from latentia.inference.quasi_newton import Climbed, ascend
 from latentia.inference.target import Surface
 from latentia.verdict import Verdict
 
-from .interface import AbstractRung, Attempt, Climb
+from .interface import AbstractRung, Attempt, Climb, nowhere_finite
 from .pathfinder import find_gaussians
 
 _STEPS = 400
 # With twice as many draws as numbers a quadratic density is averaged exactly; where these are
 # many, the climb begins with few of them.
 _FEWEST, _FEW, _MOST = 64, 512, 4096
+# A direction may be so many times as wide as the diagonal.
+_WIDEST = 1e6
 # In units of 1 + |bound|, what five steps together gain at the end.
 _ENOUGH = 1e-8
 
@@ -54,11 +56,12 @@ class LowRank(AbstractRung):
         if surface.dim < self.least:
             reason = f"not tried with {surface.dim} free numbers, for which a full rank is cheap"
             return Attempt(self.name, Verdict("fail", reason))
+        if failed := climb.improper(self.name):
+            return failed
         rank = min(self.rank, surface.dim)
         begin = _begin(climb, rank)
         if begin is None:
-            reason = "the density and its slope are finite nowhere near the start"
-            return Attempt(self.name, Verdict("fail", reason))
+            return Attempt(self.name, nowhere_finite(climb))
         found = climb_bound(surface, begin, climb.seed)
         if found is None:
             reason = f"the bound found no maximum in {_STEPS} quasi-Newton steps"
@@ -143,9 +146,10 @@ def bound_of(
 
     def bound(free: np.ndarray) -> tuple[float, np.ndarray]:
         mean, log_sd, factor = shape(free)
-        if np.abs(log_sd).max() > 300 or not np.isfinite(factor).all():
+        sd = np.exp(np.clip(log_sd, -300, 300))
+        # Beyond this the determinant would be rounding.
+        if np.abs(log_sd).max() > 300 or not np.abs(factor / sd[:, None]).max() < _WIDEST:
             return -np.inf, free
-        sd = np.exp(log_sd)
         steps = sd * own
         values, slopes = surface.slope(mean + steps + shared @ factor.T)
         # The entropy by determinant and inverse of I + (B / s)ᵀ (B / s), which are r by r.

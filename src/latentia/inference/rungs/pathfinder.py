@@ -17,9 +17,8 @@ from latentia.inference.modes import starting_points
 from latentia.inference.quasi_newton import Path, ascend
 from latentia.inference.target import Surface
 from latentia.numerics import LOG_2PI
-from latentia.verdict import Verdict
 
-from .interface import AbstractRung, Attempt, Climb
+from .interface import AbstractRung, Attempt, Climb, nowhere_finite
 
 _STEPS, _MEMORY = 200, 6
 # Draws for each bound, in opposite pairs.
@@ -49,10 +48,11 @@ class Pathfinder(AbstractRung):
         return "Pathfinder"
 
     def attempt(self, climb: Climb) -> Attempt:
+        if failed := climb.improper(self.name):
+            return failed
         found = find_gaussians(climb.surface, climb.seed, self.paths)
         if not found:
-            reason = "no path begins or leads where the density and its slope are finite"
-            return Attempt(self.name, Verdict("fail", reason))
+            return Attempt(self.name, nowhere_finite(climb))
         bounds = np.array([each.bound for each in found])
         kept = [each for each in found if each.bound > bounds.max() - _WORSE]
         shares = np.maximum(softmax([each.bound for each in kept]), _LEAST)
