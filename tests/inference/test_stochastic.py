@@ -1,5 +1,7 @@
 """Minibatches: exact answers, those of all data at once, and likelihoods that are no sums."""
 
+import time
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,6 +9,8 @@ import pytest
 
 import latentia as lt
 from latentia.densities import Normal
+from latentia.inference.ladder import surface_of
+from latentia.inference.rungs import Climb
 from latentia.inference.subsampling import SomeRows
 
 ALONE = lt.Ladder(rungs=(lt.Stochastic(batch=64),))
@@ -30,6 +34,19 @@ def data(rows=6000):
     X = np.column_stack([np.ones(rows), rng.normal(50, 10, rows), rng.normal(0, 100, rows)])
     eta = X @ [-5, 0.1, 0.01]
     return X, eta, rng
+
+
+def test_the_steps_alone_find_the_exact_gaussian():
+    X, eta, rng = data()
+    y = eta + 1.5 * rng.normal(size=len(eta))
+    covariance = np.linalg.inv(X.T @ X / 2.25 + np.eye(3) / 100)
+    potential = lt.Custom(regression).potential({"X": X, "y": y})
+    with jax.enable_x64(True):
+        climb = Climb(surface_of(PRIOR, potential), 4096, 0, time.monotonic() + 100)
+        mean, found = lt.Stochastic(batch=64).attempt(climb).proposal.moments()
+    sd = np.sqrt(np.diagonal(covariance))
+    np.testing.assert_allclose((mean - covariance @ X.T @ y / 2.25) / sd, 0, atol=0.05)
+    np.testing.assert_allclose(found / np.outer(sd, sd), covariance / np.outer(sd, sd), atol=0.04)
 
 
 def test_a_conjugate_regression_has_its_exact_moments():
