@@ -44,7 +44,7 @@ def test_eight_schools_are_those_of_ones_own_statement():
             jax.grad(theirs)(points[0]), jax.grad(mine)(points[0]), atol=1e-10
         )
         kwargs = {"sigma": ERROR, "y": EFFECT}
-        for point, value in zip(points, values, strict=True):
+        for point, value in zip(points[:2], values[:2], strict=True):
             z = mine.constrain(point)
             np.testing.assert_allclose(theirs.unconstrain(z), point, atol=1e-12)
             joint, _ = numpyro.infer.util.log_density(schools, (8,), kwargs, z)
@@ -53,7 +53,17 @@ def test_eight_schools_are_those_of_ones_own_statement():
             )
             assert float(value) == pytest.approx(float(joint) + point[1], rel=1e-10)
             assert float(value) == pytest.approx(-float(energy), rel=1e-10)
-    told, own = lt.infer(model, x), lt.infer(ours(), x)
+
+
+@pytest.mark.slow
+def test_eight_schools_have_the_posterior_of_ones_own_statement():
+    told, own = (
+        lt.infer(model, x)
+        for model, x in (
+            lt.from_numpyro(schools, 8, ERROR, y=EFFECT),
+            (ours(), {"sigma": ERROR, "y": EFFECT}),
+        )
+    )
     assert told.verdict.level == "pass"
     np.testing.assert_allclose(told.mean["t"], own.mean["t"], atol=1e-6)
     assert told.log_evidence == pytest.approx(own.log_evidence, abs=1e-6)

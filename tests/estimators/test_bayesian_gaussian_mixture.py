@@ -145,3 +145,12 @@ def test_files_keep_everything_but_the_data(kind, weights, tmp_path):
 def test_files_name_an_estimator_that_is_not_fitted(tmp_path):
     with pytest.raises(NotFittedError):
         lt.save(BayesianGaussianMixture(), tmp_path / "model.safetensors")
+
+
+def test_files_keep_the_names_of_columns(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(clusters(2), columns=["width", "height"])
+    lt.save(BayesianGaussianMixture(n_components=3).fit(frame), tmp_path / "model.safetensors")
+    again = lt.load(tmp_path / "model.safetensors")
+    assert list(again.feature_names_in_) == ["width", "height"]
+    assert "width" in again.summary()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import latentia as lt
-from latentia.densities import Normal
+from latentia.densities import HalfCauchy, Normal
 from latentia.inference.transport import Transport
 
 CHEAP = (lt.AtMode(), lt.MeanField(), lt.FullRank(), lt.MomentMatching())
@@ -87,6 +87,34 @@ def test_neals_funnel_passes_by_a_flow():
     assert posterior.log_evidence == pytest.approx(0, abs=0.02)
     assert posterior.mean["v"] == pytest.approx(0, abs=0.1)
     assert posterior.standard_deviation["v"] == pytest.approx(3, rel=0.03)
+
+
+EFFECT = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
+ERROR = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+SCALES = {"mu": Normal(0, 5), "tau": HalfCauchy(5)}
+
+
+@pytest.mark.slow
+def test_centred_eight_schools_agree_with_the_other_form_where_they_pass():
+    free = lt.LatentVariableModel(
+        lt.Continuous(SCALES | {"t": Normal(0, 1, shape=8)}),
+        lt.Custom(lambda x, z: Normal(z["mu"] + z["tau"] * z["t"], ERROR).log_prob(x)),
+    )
+    bound = lt.LatentVariableModel(
+        lt.Continuous(SCALES | {"theta": lambda z: Normal(z["mu"], z["tau"], shape=8)}),
+        lt.Custom(lambda x, z: Normal(z["theta"], ERROR).log_prob(x)),
+    )
+    easy = lt.infer(free, EFFECT, inference=lt.Ladder(draws=16384))
+    easy = easy.derive(lambda z: {"theta": z["mu"] + z["tau"] * z["t"]})
+    hard = lt.infer(bound, EFFECT, inference=lt.Ladder(rungs=(*CHEAP, lt.Flow())))
+    assert [step.verdict.level == "pass" for step in hard.path[:-1]] == [False] * 4
+    assert hard.verdict.level == "pass"
+    low, high = hard.evidence_interval
+    assert low - 0.02 < easy.log_evidence < high + 0.02
+    for name in ("mu", "tau", "theta"):
+        sd = easy.standard_deviation[name]
+        np.testing.assert_allclose((hard.mean[name] - easy.mean[name]) / sd, 0, atol=0.1)
+        np.testing.assert_allclose(hard.standard_deviation[name], sd, rtol=0.08)
 
 
 def test_flows_are_named_where_they_cannot_be():

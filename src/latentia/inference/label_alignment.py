@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,6 +19,7 @@ from latentia.verdict import Verdict
 
 from .importance import Weighted, judge
 from .modes import find_modes, starting_points
+from .target import Target
 from .weighted_posterior import WeightedPosterior
 
 _PROBES, _ROUNDS, _MOST = 6, 20, 1024
@@ -82,12 +84,15 @@ def _unchanged(posterior: Any, probes: Any, axes: Axes, count: int) -> bool:
 
 
 def _log_joint(posterior: Any, z: Any) -> np.ndarray:
-    target = posterior.surface.target
     with jax.enable_x64(True):
-        values = jax.vmap(lambda one: target.prior.log_prob(one) + target.potential(one))(
-            jax.tree.map(jnp.asarray, z)
-        )
-        return np.asarray(values)
+        return np.asarray(_compiled(posterior.surface.target, z))
+
+
+@eqx.filter_jit
+def _compiled(target: Target, z: Any) -> jax.Array:
+    return jax.vmap(lambda one: target.prior.log_prob(one) + target.potential(one))(
+        jax.tree.map(jnp.asarray, z)
+    )
 
 
 def _reordered(draws: np.ndarray, order: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

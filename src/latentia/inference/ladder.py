@@ -30,8 +30,8 @@ from .rungs import (
 from .target import MOST_AVERAGED, Surface, Target, data_of
 from .weighted_posterior import Step, WeightedPosterior, seed_of
 
-# Quasi-Newton methods keep some hundred vectors of this length, and 4096 draws.
-_MOST = 20_000
+# Quasi-Newton methods keep some hundred vectors of this length, and thousands of draws.
+_MOST = 5_000
 
 
 class UntrustedPosterior(ValueError):

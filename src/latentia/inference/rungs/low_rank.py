@@ -26,6 +26,8 @@ _STEPS = 400
 # With twice as many draws as numbers a quadratic density is averaged exactly; where these are
 # many, the climb begins with few of them.
 _FEWEST, _FEW, _MOST = 64, 512, 4096
+# Of all draws together, so that they fit into memory.
+_NUMBERS = 2**23
 # A direction may be so many times as wide as the diagonal.
 _WIDEST = 1e6
 # In units of 1 + |bound|, what five steps together gain at the end.
@@ -125,7 +127,8 @@ def climb_bound(surface: Surface, begin: Shape, seed: int) -> Shape | None:
         return Shape(begin.mean + scale * first, begin.log_sd + second, factor)
 
     at = np.zeros(dim * (rank + 2))
-    for size in sorted({min(count, _FEW), min(count, _MOST)}):
+    most = max(_FEW, min(_MOST, _NUMBERS // dim))
+    for size in sorted({min(count, _FEW), min(count, most)}):
         noise = whitened_normals(dim + rank, size, seed)
         bound = bound_of(surface, shape, scale, noise)
         path = ascend(bound, at, _STEPS, enough=_ENOUGH, kept=1)
