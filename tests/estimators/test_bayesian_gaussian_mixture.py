@@ -1,13 +1,17 @@
 """The Bayesian Gaussian mixture: its bound, its predictive density, and its empty components."""
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture as Peer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import latentia as lt
 from latentia import BayesianGaussianMixture
+from latentia.cli import main
 from latentia.learning.normal_wishart import KINDS
 from latentia.learning.variational_mixture import _spread
 
@@ -154,3 +158,16 @@ def test_files_keep_the_names_of_columns(tmp_path):
     again = lt.load(tmp_path / "model.safetensors")
     assert list(again.feature_names_in_) == ["width", "height"]
     assert "width" in again.summary()
+
+
+def test_the_command_line_tells_what_a_file_holds(tmp_path):
+    path = str(tmp_path / "model.safetensors")
+    mixture = BayesianGaussianMixture(n_components=3).fit(clusters(2))
+    lt.save(mixture, path)
+    told = json.loads(CliRunner().invoke(main, ["info", "--json", path]).output)
+    assert told["lower_bound"] == pytest.approx(mixture.lower_bound_)
+    assert CliRunner().invoke(main, ["info", path]).output.strip() == mixture.summary().strip()
+    np.savetxt(tmp_path / "x.csv", clusters(3, 5), delimiter=",", header="x0,x1", comments="")
+    asked = CliRunner().invoke(main, ["map", path, str(tmp_path / "x.csv")])
+    assert asked.exit_code != 0
+    assert "should have a point for its parameters" in asked.output
