@@ -29,9 +29,6 @@ def from_numpyro(
         *args, **kwargs: what it is called with, observations included. In x they stand under the
             names of the function's arguments; another x has to be of the same shapes.
 
-    Returns:
-        The model, and x as a dictionary.
-
     Raises:
         ImportError: if NumPyro is not installed.
         ValueError: if a site is discrete or a parameter, a plate takes a subsample, or a support

@@ -93,17 +93,21 @@ def save(obj: Any, path: Path, *, extra: dict[str, Any] | None = None) -> None:
         )
     check_is_fitted(obj)
     parameters = {k: v for k, v in obj.get_params(deep=False).items() if _kept(v)}
-    if isinstance(obj, BayesianGaussianMixture):
-        write_tree(name, {"parameters": parameters, "fitted": tree_of(obj)}, path, extra, _NAMES)
-        return
-    tree = {
-        "parameters": parameters,
-        "model": obj.model_,
-        "fit": _plain(obj.fit_),
-        "dtype": obj.dtype_.name,
-        "fitted": {k: getattr(obj, k) for k in _names(type(obj)) if hasattr(obj, k)},
+    bayesian = isinstance(obj, BayesianGaussianMixture)
+    tree = {"fitted": tree_of(obj)} if bayesian else _tree(obj)
+    write_tree(name, {"parameters": parameters, **tree}, path, extra, _NAMES)
+
+
+def _tree(estimator: Any) -> dict[str, Any]:
+    """What ``_estimator`` needs beside the parameters."""
+    return {
+        "model": estimator.model_,
+        "fit": _plain(estimator.fit_),
+        "dtype": estimator.dtype_.name,
+        "fitted": {
+            k: getattr(estimator, k) for k in _names(type(estimator)) if hasattr(estimator, k)
+        },
     }
-    write_tree(name, tree, path, extra, _NAMES)
 
 
 def load(path: Path) -> Any:

@@ -20,6 +20,7 @@ _GAIN, _LEFT = 1e-4, 0.9
 _LAST = 5
 # Curvature from no more steps than this may be far off.
 _SURE = 2
+_NOTHING = 1e-24
 
 
 class Path(NamedTuple):
@@ -57,27 +58,16 @@ def ascend(
     path, pairs = deque([(start, slope)], maxlen=kept), deque(maxlen=memory)
     values, converged = [value], False
     while len(values) <= steps and np.isfinite(value) and np.isfinite(slope).all():
-        move = direction(slope, pairs)
         small = enough * (1 + abs(value))
         # The gain that the curvature promises, which means nothing before there is any.
-        promised = float(slope @ move)
-        if (len(pairs) > _SURE and promised < small) or promised <= 0:
+        promised = float(slope @ direction(slope, pairs))
+        if promised < (small if len(pairs) > _SURE else _NOTHING):
             converged = True
             break
-        at = path[-1][0]
-        length = 1.0 if pairs else min(1.0, 1 / max(float(np.linalg.norm(slope)), 1e-300))
-        found = _line(function, (at, value, slope), move, length)
+        found = _step(function, (path[-1][0], value, slope), pairs)
         if found is None:
-            converged = not pairs and float(np.linalg.norm(slope)) < 1e-12
-            if not pairs:
-                break
-            pairs.clear()
-            continue
-        there, value, new = found
-        step, change = there - at, slope - new
-        if step @ change > 1e-12 * (change @ change):
-            pairs.append((step, change))
-        slope = new
+            break
+        there, value, slope = found
         path.append((there, slope))
         values.append(value)
         if len(values) > _LAST and value - values[-1 - _LAST] < small:
@@ -85,6 +75,25 @@ def ascend(
             break
     points, slopes = zip(*path, strict=True)
     return Path(np.stack(points), np.array(values), np.stack(slopes), converged)
+
+
+def _step(
+    function: Climbed, begin: tuple, pairs: deque
+) -> tuple[np.ndarray, float, np.ndarray] | None:
+    """One step, which the estimate of the curvature remembers; None if no length of it gains."""
+    at, _, slope = begin
+    found = _line(function, begin, direction(slope, pairs), 1.0) if pairs else None
+    if found is None:
+        # Along the slope itself, of which nothing but its direction is known.
+        pairs.clear()
+        length = min(1.0, 1 / max(float(np.linalg.norm(slope)), 1e-300))
+        found = _line(function, begin, slope, length)
+    if found is None:
+        return None
+    step, change = found[0] - at, slope - found[2]
+    if step @ change > 1e-12 * (change @ change):
+        pairs.append((step, change))
+    return found
 
 
 def direction(slope: np.ndarray, pairs: deque) -> np.ndarray:
