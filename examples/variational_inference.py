@@ -10,6 +10,7 @@
 # deviation tau that is not known.
 
 # %%
+import jax
 import numpy as np
 
 import latentia as lt
@@ -103,10 +104,10 @@ for step in doubtful.path:
 print(doubtful.verdict)
 
 # %% [markdown]
-# By default two more rungs follow: annealing, whose points follow the funnel some of the way, and
-# the sampler NUTS, if BlackJAX is installed (`pip install 'latentia[mcmc]'`). On a funnel both have
-# trouble as well, and say so. The remedy is the first form of the model. In a pipeline a doubtful
-# posterior can be an error:
+# By default three more rungs follow: annealing, whose points follow the funnel some of the way; a
+# normalising flow, which takes longer and bends its way into it; and the sampler NUTS, if BlackJAX
+# is installed (`pip install 'latentia[mcmc]'`). The best remedy is the first form of the model. In a
+# pipeline a doubtful posterior can be an error:
 
 # %%
 strict = lt.Ladder(rungs=cheap.rungs, raise_on="suspect")
@@ -129,3 +130,81 @@ try:
     )
 except lt.UntrustedPosterior as error:
     print(error)
+
+# %% [markdown]
+# ## A shape like no Gaussian
+#
+# Where z has a few curved dimensions, a `Flow` bends the best Gaussian until its bound is highest.
+# The evidence of this banana is 1, without any data.
+
+# %%
+banana = lt.LatentVariableModel(
+    prior=lt.Continuous({"a": Normal(0, 1), "b": lambda z: Normal(z["a"] ** 2, 0.3)}),
+    likelihood=lt.Custom(lambda x, z: 0.0 * z["a"]),
+)
+bent = lt.infer(banana, 0.0, inference=lt.Ladder(rungs=(lt.AtMode(), lt.FullRank(), lt.Flow())))
+for step in bent.path:
+    print("*", step)
+print("log evidence", bent.evidence_interval)
+
+# %% [markdown]
+# ## Many data
+#
+# With the `Stochastic` rung every step sees a few rows of the data. It tunes its own steps, stops
+# when their average no longer changes, and is corrected with all the data in the end. The
+# likelihood has to be a sum over the rows of all arrays in x, which is checked.
+
+# %%
+rng = np.random.default_rng(0)
+X = np.column_stack([np.ones(20_000), rng.normal(50, 10, 20_000)])
+rows = {"X": X, "y": X @ [1.0, 0.02] + rng.normal(size=20_000)}
+line = lt.LatentVariableModel(
+    prior=lt.Continuous({"slopes": Normal(0, 10, shape=2)}),
+    likelihood=lt.Custom(lambda x, z: Normal(x["X"] @ z["slopes"], 1.0).log_prob(x["y"])),
+)
+print(lt.infer(line, rows, inference=lt.Ladder(rungs=(lt.Stochastic(),))))
+
+# %% [markdown]
+# ## Components whose order says nothing
+#
+# In a mixture any order of the components is as probable as any other, so that separate starts find
+# several modes, and means over draws are of no use. `exchangeable` finds such components by trying,
+# and `align_labels` puts them in one order in all draws.
+
+
+# %%
+def two_groups(x, z):
+    each = -0.5 * (x[:, None] - z["means"]) ** 2
+    return jax.nn.logsumexp(each, axis=1).sum()
+
+
+groups = np.r_[rng.normal(-3, 1, 30), rng.normal(3, 1, 30)]
+switched = lt.infer(
+    lt.LatentVariableModel(lt.Continuous({"means": Normal(0, 5, shape=2)}), lt.Custom(two_groups)),
+    groups,
+)
+print(switched.verdict)
+print("exchangeable", lt.exchangeable(switched), "means", switched.mean["means"].round(2))
+aligned = lt.align_labels(switched)
+print(aligned.verdict)
+print("means in order", aligned.mean["means"].round(2))
+
+# %% [markdown]
+# ## To and from other libraries
+#
+# Any sampler of JAX can have the log density, as a function of unconstrained numbers:
+
+# %%
+density = lt.log_density(model, schools)
+start = jax.numpy.zeros(density.dim)
+print(density.names[:3], density(start), jax.grad(density)(start)[:3])
+print(density.constrain(start)["tau"])
+
+# %% [markdown]
+# A model that was written for NumPyro (`pip install 'latentia[numpyro]'`) becomes one of this
+# library, with its sample sites as named parts of z:
+#
+# ```python
+# model, x = lt.from_numpyro(numpyro_function, J, sigma, y=y)
+# lt.infer(model, x)
+# ```

@@ -3,6 +3,7 @@
 import numpy as np
 
 from latentia import (
+    AtMode,
     Bernoulli,
     BinaryResponse,
     Branching,
@@ -14,6 +15,8 @@ from latentia import (
     DrivenGaussianChain,
     DrivenMarkovChain,
     Exponential,
+    Flow,
+    FullRank,
     Gaussian,
     GaussianChain,
     GaussianLatent,
@@ -24,9 +27,12 @@ from latentia import (
     LatentVariableModel,
     LinearGaussian,
     LinearGaussianRegression,
+    LowRank,
     MarkovChain,
+    MeanField,
     Mixture,
     PartialCredit,
+    Pathfinder,
     PerStep,
     Poisson,
     PoissonRegression,
@@ -34,6 +40,7 @@ from latentia import (
     Scaled,
     SemiMarkovChain,
     SphericalGaussian,
+    Stochastic,
     StudentT,
     StudentTLatent,
     Switch,
@@ -133,6 +140,17 @@ STRONG_ANALYSERS = [
     LinearGaussian(np.array([[0.9], [0.8], [-0.9], [0.8]]), np.zeros(4), NOISE[:4]),
     LinearGaussian(np.array([[0.7], [-0.9], [0.9], [0.8]]), 3 * BIAS[:4], NOISE[:4]),
 ]
+
+# Methods of approximate inference, each of which can stand alone on a ladder.
+RUNGS = {
+    "mode": AtMode(),
+    "mean-field": MeanField(),
+    "full-rank": FullRank(),
+    "low-rank": LowRank(),
+    "pathfinder": Pathfinder(),
+    "flow": Flow(),
+    "stochastic": Stochastic(),
+}
 
 MODELS = {
     "gaussian mixture": mixture([Gaussian(c, s) for c, s in zip(CENTRES, SHAPES, strict=True)]),

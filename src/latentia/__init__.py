@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
     from .inference import Exact as Exact
+    from .inference import Flow as Flow
     from .inference import FullRank as FullRank
     from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
@@ -84,8 +85,12 @@ if TYPE_CHECKING:
     from .inference import MomentMatching as MomentMatching
     from .inference import Pathfinder as Pathfinder
     from .inference import Quadrature as Quadrature
+    from .inference import Stochastic as Stochastic
     from .inference import UntrustedPosterior as UntrustedPosterior
+    from .inference import align_labels as align_labels
     from .inference import choose as choose
+    from .inference import exchangeable as exchangeable
+    from .inference import match_components as match_components
     from .latents import Branching as Branching
     from .latents import Continuous as Continuous
     from .latents import Discrete as Discrete
@@ -130,10 +135,13 @@ if TYPE_CHECKING:
     from .likelihoods import VaryingGaussianOutput as VaryingGaussianOutput
     from .likelihoods import WordCounts as WordCounts
     from .model import LatentVariableModel as LatentVariableModel
+    from .numpyro_models import from_numpyro as from_numpyro
     from .selection import Selection as Selection
     from .selection import select as select
     from .structural_series import fit_structural as fit_structural
     from .structural_series import structural as structural
+    from .unconstrained import LogDensity as LogDensity
+    from .unconstrained import log_density as log_density
     from .verbs import fit as fit
     from .verbs import infer as infer
     from .verbs import map_estimate as map_estimate
@@ -216,12 +224,17 @@ _WHERE = {
     "Ladder": "latentia.inference",
     "AtMode": "latentia.inference",
     "FullRank": "latentia.inference",
+    "LowRank": "latentia.inference",
     "MeanField": "latentia.inference",
     "NUTS": "latentia.inference",
-    "MomentMatching": "latentia.inference",
-    "LowRank": "latentia.inference",
+    "Stochastic": "latentia.inference",
+    "align_labels": "latentia.inference",
+    "exchangeable": "latentia.inference",
+    "match_components": "latentia.inference",
     "Pathfinder": "latentia.inference",
+    "MomentMatching": "latentia.inference",
     "Annealed": "latentia.inference",
+    "Flow": "latentia.inference",
     "UntrustedPosterior": "latentia.inference",
     "Auto": "latentia.inference",
     "choose": "latentia.inference",
@@ -234,6 +247,9 @@ _WHERE = {
     "forecast": "latentia.forecasting",
     "dynamic_factors": "latentia.dynamic_factors",
     "fit_dynamic_factors": "latentia.dynamic_factors",
+    "from_numpyro": "latentia.numpyro_models",
+    "log_density": "latentia.unconstrained",
+    "LogDensity": "latentia.unconstrained",
     "structural": "latentia.structural_series",
     "fit_structural": "latentia.structural_series",
     "select": "latentia.selection",

@@ -1,12 +1,17 @@
 """The Bayesian Gaussian mixture: its bound, its predictive density, and its empty components."""
 
+import json
+
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from sklearn.exceptions import NotFittedError
 from sklearn.mixture import BayesianGaussianMixture as Peer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+import latentia as lt
 from latentia import BayesianGaussianMixture
+from latentia.cli import main
 from latentia.learning.normal_wishart import KINDS
 from latentia.learning.variational_mixture import _spread
 
@@ -117,3 +122,52 @@ def test_bad_input_is_named():
 @parametrize_with_checks([BayesianGaussianMixture(reg_covar=1e-6, n_init=1)])
 def test_check(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("weights", ["dirichlet_process", "dirichlet_distribution"])
+def test_files_keep_everything_but_the_data(kind, weights, tmp_path):
+    rows = clusters(1).astype(np.float32 if kind == "diag" else np.float64)
+    mixture = BayesianGaussianMixture(
+        n_components=6, covariance_type=kind, weight_concentration_prior_type=weights, n_init=2
+    ).fit(rows)
+    lt.save(mixture, tmp_path / "model.safetensors")
+    again = lt.load(tmp_path / "model.safetensors")
+    assert again.get_params() == mixture.get_params()
+    for name in vars(mixture):
+        if name.endswith("_") and name not in ("prior_", "state_"):
+            np.testing.assert_array_equal(getattr(again, name), getattr(mixture, name), name)
+    np.testing.assert_array_equal(again.score_samples(rows), mixture.score_samples(rows))
+    np.testing.assert_array_equal(again.predict_proba(rows), mixture.predict_proba(rows))
+    assert again.summary() == mixture.summary()
+    # Smaller than the responsibilities of the rows alone.
+    assert (tmp_path / "model.safetensors").stat().st_size < 300 * 6 * 8
+    resumed = again.set_params(warm_start=True).fit(rows)
+    assert resumed.lower_bound_ >= mixture.lower_bound_ - 1e-4
+
+
+def test_files_name_an_estimator_that_is_not_fitted(tmp_path):
+    with pytest.raises(NotFittedError):
+        lt.save(BayesianGaussianMixture(), tmp_path / "model.safetensors")
+
+
+def test_files_keep_the_names_of_columns(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(clusters(2), columns=["width", "height"])
+    lt.save(BayesianGaussianMixture(n_components=3).fit(frame), tmp_path / "model.safetensors")
+    again = lt.load(tmp_path / "model.safetensors")
+    assert list(again.feature_names_in_) == ["width", "height"]
+    assert "width" in again.summary()
+
+
+def test_the_command_line_tells_what_a_file_holds(tmp_path):
+    path = str(tmp_path / "model.safetensors")
+    mixture = BayesianGaussianMixture(n_components=3).fit(clusters(2))
+    lt.save(mixture, path)
+    told = json.loads(CliRunner().invoke(main, ["info", "--json", path]).output)
+    assert told["lower_bound"] == pytest.approx(mixture.lower_bound_)
+    assert CliRunner().invoke(main, ["info", path]).output.strip() == mixture.summary().strip()
+    np.savetxt(tmp_path / "x.csv", clusters(3, 5), delimiter=",", header="x0,x1", comments="")
+    asked = CliRunner().invoke(main, ["map", path, str(tmp_path / "x.csv")])
+    assert asked.exit_code != 0
+    assert "should have a point for its parameters" in asked.output

@@ -146,6 +146,12 @@ def _opened(model: str, data: str, sequence: str | None) -> tuple[Any, Any]:
     from . import sequences, tables
 
     found = load(model)
+    if isinstance(found, latentia.BayesianGaussianMixture):
+        raise click.UsageError(
+            "MODEL should have a point for its parameters, but is a BayesianGaussianMixture, which "
+            "has a distribution: load it in Python by latentia.load, and ask its predict, "
+            "predict_proba or score_samples."
+        )
     if isinstance(found, latentia.VariationalAutoencoder):
         from .autoencoder import read_any
 

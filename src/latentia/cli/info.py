@@ -27,10 +27,25 @@ def info(model: str, as_json: bool) -> None:
     if isinstance(found, latentia.LatentVariableModel):
         click.echo(json.dumps({"model": repr(found), **extra}) if as_json else repr(found))
         return
+    if isinstance(found, latentia.BayesianGaussianMixture):
+        click.echo(json.dumps({**_told_bayesian(found), **extra}) if as_json else found.summary())
+        return
     if not as_json:
         click.echo(f"{found.summary()}\n\n{found.model_!r}")
         return
     click.echo(json.dumps(_told(found, extra)))
+
+
+def _told_bayesian(found: Any) -> dict[str, Any]:
+    from latentia.estimators.validation import column_names
+
+    return {
+        "estimator": type(found).__name__,
+        "columns": column_names(found),
+        "components": found.n_components,
+        "lower_bound": float(found.lower_bound_),
+        "verdict": str(found.verdict_),
+    }
 
 
 def _told(found: Any, extra: dict[str, Any]) -> dict[str, Any]:

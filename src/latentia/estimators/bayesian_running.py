@@ -17,6 +17,7 @@ from latentia.learning.partitions import (
     standardise,
 )
 from latentia.learning.variational_mixture import (
+    MixtureBound,
     MixturePrior,
     ascend,
     mean_weights,
@@ -50,7 +51,17 @@ def fit(estimator: Any, values: np.ndarray, weight: np.ndarray) -> None:
         found.append(ascend(*args))
         if estimator.verbose:
             sys.stdout.write(f"start {len(found)}: lower bound {found[-1][0].value:.8g}\n")
-    _publish(estimator, prior, centre, values.dtype, found)
+    best = max(found, key=lambda one: one[0].value)
+    reached = sum(one[0].value > best[0].value - _SAME for one in found)
+    verdict = _verdict(best[2], reached, len(found))
+    publish(estimator, prior, centre, values.dtype, best, verdict)
+    if not estimator.converged_ and estimator.max_iter > 0:
+        warnings.warn(
+            f"The bound still gained more than tol = {estimator.tol:g} per row after "
+            f"{estimator.max_iter} steps: raise max_iter.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
 
 
 def prior_of(
@@ -90,8 +101,19 @@ def prior_of(
     estimator.degrees_of_freedom_prior_ = degrees
     estimator.mean_precision_prior_ = precision
     estimator.weight_concentration_prior_ = concentration
-    law = NormalWishart(*(np.asarray(v) for v in (precision, mean - centre, degrees, scale)))
+    return priors_about(estimator, centre)
+
+
+def priors_about(estimator: Any, centre: np.ndarray) -> MixturePrior:
+    """The prior that the ``..._prior_`` attributes describe, for rows less ``centre``."""
+    law = NormalWishart(
+        np.asarray(estimator.mean_precision_prior_),
+        np.asarray(estimator.mean_prior_) - centre,
+        np.asarray(estimator.degrees_of_freedom_prior_),
+        np.asarray(estimator.covariance_prior_),
+    )
     process = estimator.weight_concentration_prior_type == "dirichlet_process"
+    concentration = float(estimator.weight_concentration_prior_)
     return MixturePrior(LAWS[estimator.covariance_type], law, concentration, process)
 
 
@@ -136,11 +158,16 @@ def _start(estimator: Any, points: np.ndarray, weight: np.ndarray, seed: int) ->
     return np.eye(states)[lloyd(points, weight, points[heavy[chosen]], steps)]
 
 
-def _publish(
-    estimator: Any, prior: MixturePrior, centre: np.ndarray, dtype: Any, found: list[Any]
+def publish(
+    estimator: Any,
+    prior: MixturePrior,
+    centre: np.ndarray,
+    dtype: Any,
+    found: tuple[MixtureBound, Any, bool],
+    verdict: tuple[str, str],
 ) -> None:
-    state, bounds, converged = max(found, key=lambda one: one[0].value)
-    reached = sum(one[0].value > state.value - _SAME for one in found)
+    """Give the estimator the attributes that follow from a state, its bounds and its verdict."""
+    state, bounds, converged = found
     law, kind = state.law, KINDS[estimator.covariance_type]
     estimator.prior_, estimator.state_, estimator.centre_ = prior, state, centre
     estimator.dtype_ = np.dtype(dtype)
@@ -161,14 +188,7 @@ def _publish(
     estimator.precisions_ = kind.precisions(factors).astype(dtype)
     estimator.converged_, estimator.n_iter_ = converged, len(bounds) - 1
     estimator.lower_bound_, estimator.lower_bounds_ = state.value, bounds
-    estimator.verdict_ = _verdict(converged, reached, len(found))
-    if not converged and estimator.max_iter > 0:
-        warnings.warn(
-            f"The bound still gained more than tol = {estimator.tol:g} per row after "
-            f"{estimator.max_iter} steps: raise max_iter.",
-            ConvergenceWarning,
-            stacklevel=4,
-        )
+    estimator.verdict_ = Verdict(*verdict)
 
 
 def _verdict(converged: bool, reached: int, starts: int) -> Verdict:

@@ -15,6 +15,8 @@ from latentia.io.models import read_tree, write_tree
 from latentia.learning import BoundFit, Fit, Status
 from latentia.model import LatentVariableModel
 
+from .bayesian_files import estimator_of, tree_of
+from .bayesian_gaussian_mixture import BayesianGaussianMixture
 from .categorical_hmm import CategoricalHMM
 from .factor_analysis import FactorAnalysis
 from .gaussian_hmm import GaussianHMM
@@ -35,6 +37,7 @@ from .variational_autoencoder import VariationalAutoencoder
 # The names in files, which never change.
 ESTIMATORS: dict[str, type] = {
     "GaussianMixture": GaussianMixture,
+    "BayesianGaussianMixture": BayesianGaussianMixture,
     "FactorAnalysis": FactorAnalysis,
     "ProbabilisticPCA": ProbabilisticPCA,
     "MixtureOfFactorAnalyzers": MixtureOfFactorAnalyzers,
@@ -88,16 +91,23 @@ def save(obj: Any, path: Path, *, extra: dict[str, Any] | None = None) -> None:
         raise TypeError(
             f"obj should be a model or an estimator of latentia, but is a {type(obj).__name__}."
         )
-    check_is_fitted(obj, "model_")
+    check_is_fitted(obj)
     parameters = {k: v for k, v in obj.get_params(deep=False).items() if _kept(v)}
-    tree = {
-        "parameters": parameters,
-        "model": obj.model_,
-        "fit": _plain(obj.fit_),
-        "dtype": obj.dtype_.name,
-        "fitted": {k: getattr(obj, k) for k in _names(type(obj)) if hasattr(obj, k)},
+    bayesian = isinstance(obj, BayesianGaussianMixture)
+    tree = {"fitted": tree_of(obj)} if bayesian else _tree(obj)
+    write_tree(name, {"parameters": parameters, **tree}, path, extra, _NAMES)
+
+
+def _tree(estimator: Any) -> dict[str, Any]:
+    """What ``_estimator`` needs beside the parameters."""
+    return {
+        "model": estimator.model_,
+        "fit": _plain(estimator.fit_),
+        "dtype": estimator.dtype_.name,
+        "fitted": {
+            k: getattr(estimator, k) for k in _names(type(estimator)) if hasattr(estimator, k)
+        },
     }
-    write_tree(name, tree, path, extra, _NAMES)
 
 
 def load(path: Path) -> Any:
@@ -121,6 +131,8 @@ def load_with_extra(path: Path) -> tuple[Any, dict[str, Any]]:
         version = latentia.__version__
         raise _invalid(path, f"latentia {version} does not know the {kind!r} that it holds")
     try:
+        if ESTIMATORS[kind] is BayesianGaussianMixture:
+            return estimator_of(tree["parameters"], tree["fitted"]), extra
         return _estimator(ESTIMATORS[kind], tree), extra
     # Whatever a wrong file makes the class stumble over, the file is what is wrong.
     except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .proposals import DEGREES, Proposal
+from .proposals import Proposal, degrees
 from .target import Surface, Target
 
 # The rate of acceptance that step sizes are steered to: high, so that thin places are entered too.
@@ -124,7 +124,8 @@ def _move(target: Target, frame: Any, points: Any, luck: Any, settings: Any) -> 
     def height(at: jax.Array) -> tuple[jax.Array, jax.Array]:
         value = target.log_joint(centre + root @ at)
         value = jnp.where(jnp.isnan(value) | (value == jnp.inf), -jnp.inf, value)
-        easy = -0.5 * (DEGREES + at.size) * jnp.log1p(at @ at / DEGREES)
+        freedom = degrees(at.size)
+        easy = -0.5 * (freedom + at.size) * jnp.log1p(at @ at / freedom)
         return (1 - share) * easy + jnp.where(share > 0, share * value, 0.0), value
 
     def place(at: jax.Array) -> _Place:

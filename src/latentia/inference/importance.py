@@ -10,8 +10,8 @@ from latentia.numerics import LOG_2PI
 from latentia.verdict import Verdict
 
 from .pareto import smooth
-from .proposals import BLOCKS, Proposal, whitened_normals
-from .target import Surface
+from .proposals import BLOCKS, AbstractProposal, whitened_normals
+from .target import MOST_AVERAGED, Surface
 
 # Measured on 81 reweighted posteriors: all good ones, and no bad one, passed these.
 _TAIL, _WORST_TAIL = 0.7, 1.0
@@ -54,28 +54,29 @@ class LowerBound(NamedTuple):
         return f"{self.value:.3f} +- {self.error:.3f}"
 
 
-def lower_bound(surface: Surface, proposal: Proposal, seed: int) -> LowerBound | None:
-    """The expected log p(x, z) / q under the Gaussian q with a proposal's mean and scale.
+def lower_bound(surface: Surface, proposal: AbstractProposal, seed: int) -> LowerBound | None:
+    """The expected log p(x, z) / q where q is a proposal of one component with normal noise.
 
     The draws are other ones than any approximation was fitted to. For a Gaussian posterior the
     bound is free of chance; None for proposals of several modes.
     """
     if len(proposal.shares) > 1:
         return None
-    mean, root = proposal.means[0], proposal.roots[0]
-    count = max(512, 2 ** math.ceil(math.log2(4 * surface.dim)))
+    few = surface.dim > MOST_AVERAGED
+    count = 512 if few else max(512, 2 ** math.ceil(math.log2(4 * surface.dim)))
     noise = whitened_normals(surface.dim, count, seed)
-    values, _ = surface.evaluate(mean + noise @ root.T)
+    gaps = proposal.spread(0, noise)
+    values, _ = surface.evaluate(proposal.means[0] + gaps)
     if not np.isfinite(values).all():
         return LowerBound(-np.inf, 0.0)
-    volume = np.sum(np.log(np.diagonal(root))) + 0.5 * surface.dim * LOG_2PI
-    logs = values + volume + 0.5 * np.sum(noise**2, axis=1)
+    _, volume = proposal.whiten(0, gaps)
+    logs = values + volume + 0.5 * (surface.dim * LOG_2PI + np.sum(noise**2, axis=1))
     # In opposite pairs, of which one alone is no independent draw.
     pairs = logs.reshape(2, -1).mean(axis=0)
     return LowerBound(float(logs.mean()), float(pairs.std(ddof=1) / np.sqrt(len(pairs))))
 
 
-def correct(surface: Surface, proposal: Proposal, count: int, seed: int) -> Weighted:
+def correct(surface: Surface, proposal: AbstractProposal, count: int, seed: int) -> Weighted:
     """Draw from a proposal and weight the draws by the posterior over it."""
     points = proposal.draw(count, seed)
     values, z = surface.evaluate(points)
@@ -105,7 +106,7 @@ def effective(logs: np.ndarray) -> float:
     return float(np.exp(2 * np.asarray(logsumexp(logs)) - logsumexp(2 * logs)))
 
 
-def log_ratios(proposal: Proposal, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+def log_ratios(proposal: AbstractProposal, points: np.ndarray, values: np.ndarray) -> np.ndarray:
     """Log ratios ``[G]`` of the posterior to the proposal; minus infinity where there is none."""
     broken = np.isnan(values) | (values == np.inf)
     return np.where(broken, -np.inf, values) - proposal.log_prob(points)

@@ -16,12 +16,23 @@ from latentia.verdict import Exactness, Verdict
 
 from .interface import AbstractInference
 from .proposals import BLOCKS
-from .rungs import NUTS, AbstractRung, Annealed, AtMode, Climb, FullRank, MeanField, MomentMatching
-from .target import Surface, Target, data_of
+from .rungs import (
+    NUTS,
+    AbstractRung,
+    Annealed,
+    AtMode,
+    Climb,
+    Flow,
+    FullRank,
+    LowRank,
+    MeanField,
+    MomentMatching,
+)
+from .target import MOST_AVERAGED, Surface, Target, data_of
 from .weighted_posterior import Step, WeightedPosterior, seed_of
 
-# Newton's method keeps a matrix of this side for each start.
-_MOST = 1500
+# Quasi-Newton methods keep some hundred vectors of this length, and thousands of draws.
+_MOST = 5_000
 
 
 class UntrustedPosterior(ValueError):
@@ -43,8 +54,10 @@ class Ladder(AbstractInference):
         AtMode(),
         MeanField(),
         FullRank(),
+        LowRank(least=MOST_AVERAGED + 1),
         MomentMatching(),
         Annealed(),
+        Flow(),
         NUTS(),
     )
     budget: float = eqx.field(static=True, default=120.0)
@@ -152,8 +165,8 @@ def surface_of(prior: Any, potential: Any) -> Surface:
     """The log density of z and x, called once with shapes so that mistakes are named early."""
     if not 0 < prior.free_dim <= _MOST:
         raise ValueError(
-            f"z should have 1 to {_MOST} free numbers, but has {prior.free_dim}: more need a "
-            "method without curvatures, which this version does not have."
+            f"z should have 1 to {_MOST} free numbers, but has {prior.free_dim}: use "
+            "GaussianLatent with EM, or fewer latent variables."
         )
     surface = Surface(Target(prior, potential))
     try:

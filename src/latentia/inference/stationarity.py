@@ -14,7 +14,7 @@ from scipy.special import ndtri
 from .hamiltonian import Moved, Mover
 from .importance import Weighted, block_errors
 from .proposals import Proposal
-from .target import Surface
+from .target import MOST_AVERAGED, Surface
 
 _POINTS, _ADAPTING, _ROUNDS, _FEWEST = 2048, 5, 40, 8
 # Seconds that the moves may take: models of many data have no time for all.
@@ -71,18 +71,31 @@ def drift(
     Returns the drift, and where the draws have come to, ``[G, n]``, in the order of the blocks that
     they come from. Where there is no time for enough moves no drift is found, and G is 0.
     """
-    mover = Mover(surface, Proposal.single(*weighted.moments()), seed)
+    none = Drift(0.0, "", "", 0.0, "", 0.0)
     chosen = resample(weighted.weights, _POINTS, np.random.default_rng([seed, 11]))
     before = weighted.points[chosen]
+    room = min(_SECONDS, seconds / 2)
+    # Few draws in many dimensions do not tell the scales in which to move.
+    if surface.dim > MOST_AVERAGED or _ADAPTING * _leap_seconds(surface, before) > room:
+        return none, before[:0]
+    mover = Mover(surface, Proposal.single(*weighted.moments()), seed)
     moved = mover.adapted(before, 1.0, _ADAPTING)
     began = time.monotonic()
     moved = mover.move(moved.points, 1.0, 1)
     each = time.monotonic() - began
-    rounds = min(_ROUNDS, int(min(_SECONDS, seconds / 2) / each))
+    rounds = min(_ROUNDS, int(room / each))
     if rounds < _FEWEST:
-        return Drift(0.0, "", "", 0.0, "", 0.0), moved.points[:0]
+        return none, before[:0]
     moved = mover.move(moved.points, 1.0, rounds)
     return compare(surface, weighted, before, moved), moved.points
+
+
+def _leap_seconds(surface: Surface, points: np.ndarray) -> float:
+    """What a trajectory of a few leaps may cost, judged by the density alone, which costs a third
+    of its slope."""
+    began = time.monotonic()
+    surface.evaluate(points)
+    return 3 * 4 * (time.monotonic() - began)
 
 
 def compare(surface: Surface, weighted: Weighted, before: np.ndarray, moved: Moved) -> Drift:

@@ -19,7 +19,13 @@ from .forensics import first_broken
 PIECE = 8
 # Above so many free numbers the draws that averages need cost more than a chain.
 MOST_AVERAGED = 128
+# Above so many a matrix of curvatures is too large.
+MOST_CURVED = 1500
 _MANY = 256
+# Slopes are found at so many points at once, in calls of at most so many.
+_SLOPES, _SLOPE_SLAB = 8, 512
+# At so many points at once at least, and no more numbers in memory than this if the data are many.
+_FEWEST, _NUMBERS = 4, 2**25
 # One size for all calls, so that one program serves them.
 _SLAB = 4096
 
@@ -48,7 +54,8 @@ class Expansion(NamedTuple):
 class Surface:
     """A target as host code sees it: points ``[G, n]`` in NumPy, and the answers too.
 
-    Two programs serve all methods: values with slopes and curvatures, and values with z.
+    Three programs serve all methods: values with slopes and curvatures, values with slopes, and
+    values with z.
     """
 
     def __init__(self, target: Target) -> None:
@@ -57,9 +64,12 @@ class Surface:
         self.parts = target.prior.part_names
         self.dim = target.prior.free_dim
         # What a deterministic average over draws needs, in whole pieces; one size for all calls.
+        self.curved = self.dim <= MOST_CURVED
         # Where there is no such average, curvatures at the starts take memory enough.
         averages = self.dim <= MOST_AVERAGED
         self.rows = max(64, 2 ** math.ceil(math.log2(4 * self.dim))) if averages else PIECE
+        largest = max((np.size(leaf) for leaf in jax.tree.leaves(self.target)), default=1)
+        self.many = min(_MANY, max(_FEWEST, _NUMBERS // max(largest, 1)))
 
     def expand(self, points: np.ndarray, stretch: float = 1.0) -> Expansion:
         """Values, slopes and curvatures at up to ``rows`` points."""
@@ -70,13 +80,26 @@ class Surface:
         answer = _expand(self.target, padded, np.int64(pieces), np.float64(stretch))
         return Expansion(*(np.asarray(leaf)[:count] for leaf in answer))
 
+    def slope(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log densities ``[G]`` and their slopes ``[G, n]``."""
+        answers = []
+        for first in range(0, len(points), _SLOPE_SLAB):
+            slab = points[first : first + _SLOPE_SLAB]
+            padded = np.zeros((_SLOPE_SLAB, self.dim))
+            padded[: len(slab)] = slab
+            pieces = -(-len(slab) // _SLOPES)
+            answer = _slope(self.target, padded, np.int64(pieces))
+            answers.append([np.asarray(leaf)[: len(slab)] for leaf in answer])
+        values, slopes = (np.concatenate(leaves) for leaves in zip(*answers, strict=True))
+        return values, slopes
+
     def evaluate(self, points: np.ndarray) -> tuple[np.ndarray, Any]:
         """Log densities ``[G]`` and every z, with a leading axis of G."""
         answers = []
         for first in range(0, len(points), _SLAB):
             slab = points[first : first + _SLAB]
             padded = np.concatenate([slab, np.repeat(slab[:1], _SLAB - len(slab), axis=0)])
-            answer = jax.device_get(_evaluate(self.target, padded))
+            answer = jax.device_get(_evaluate(self.target, padded, self.many))
             answers.append(jax.tree.map(lambda leaf, n=len(slab): leaf[:n], answer))
         values, z = jax.tree.map(lambda *leaves: np.concatenate(leaves), *answers)
         return np.asarray(values), z
@@ -140,24 +163,36 @@ def _expand(target: Target, points: Any, pieces: Any, stretch: Any) -> Any:
         )
         return (*answer, jax.vmap(push)(eye)[1])
 
+    rows = len(points)
+    begin = jnp.zeros(rows), jnp.zeros((rows, dim)), jnp.zeros((rows, dim, dim))
+    return in_pieces(one, points, pieces, PIECE, begin)
+
+
+@eqx.filter_jit
+def _slope(target: Target, points: Any, pieces: Any) -> Any:
+    begin = jnp.zeros(len(points)), jnp.zeros(points.shape)
+    return in_pieces(jax.value_and_grad(target.log_joint), points, pieces, _SLOPES, begin)
+
+
+def in_pieces(one: Any, points: Any, pieces: Any, size: int, begin: Any) -> Any:
+    """The answers of ``one`` for the points of the first pieces, so many points each."""
+
     def step(piece: Any, held: Any) -> Any:
-        first = piece * PIECE
-        found = jax.vmap(one)(jax.lax.dynamic_slice_in_dim(points, first, PIECE))
+        first = piece * size
+        found = jax.vmap(one)(jax.lax.dynamic_slice_in_dim(points, first, size))
         return jax.tree.map(
             lambda all_, new: jax.lax.dynamic_update_slice_in_dim(all_, new, first, 0), held, found
         )
 
-    rows = len(points)
-    begin = jnp.zeros(rows), jnp.zeros((rows, dim)), jnp.zeros((rows, dim, dim))
     return jax.lax.fori_loop(0, pieces, step, begin)
 
 
 @eqx.filter_jit
-def _evaluate(target: Target, points: Any) -> Any:
+def _evaluate(target: Target, points: Any, many: int) -> Any:
     def one(free: jax.Array) -> Any:
         return target.log_joint(free), target.prior.bind(free)[0]
 
-    return jax.lax.map(one, points, batch_size=_MANY)
+    return jax.lax.map(one, points, batch_size=many)
 
 
 @eqx.filter_jit

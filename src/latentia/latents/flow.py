@@ -76,19 +76,30 @@ class FlowLatent(AbstractVectorPrior):
         return self.log_prob(u)
 
     def log_prob(self, z: LatentVector) -> Scalar:
+        u, log_volume = self.pull(z)
+        return -log_volume - 0.5 * u @ u - 0.5 * z.size * LOG_2PI
+
+    def sample(self, key: Key) -> LatentVector:
+        dtype = self.networks[0].layers[0].weight.dtype
+        return self.push(jax.random.normal(key, (self.dim,), dtype))[0]
+
+    def push(self, u: LatentVector) -> tuple[LatentVector, Scalar]:
+        """The z that a standard normal vector becomes, and the log volume that this stretches."""
+        total = jnp.zeros((), u.dtype)
+        for index in reversed(range(len(self.networks))):
+            shift, stretch = self._coupling(self.networks[index], u, index)
+            u = u * jnp.exp(stretch) + shift
+            total = total + jnp.sum(stretch)
+        return u, total
+
+    def pull(self, z: LatentVector) -> tuple[LatentVector, Scalar]:
+        """The standard normal vector behind z, and the log volume that ``push`` stretches there."""
         total = jnp.zeros((), z.dtype)
         for index, network in enumerate(self.networks):
             shift, stretch = self._coupling(network, z, index)
             z = (z - shift) * jnp.exp(-stretch)
-            total = total - jnp.sum(stretch)
-        return total - 0.5 * z @ z - 0.5 * z.size * LOG_2PI
-
-    def sample(self, key: Key) -> LatentVector:
-        z = jax.random.normal(key, (self.dim,), self.networks[0].layers[0].weight.dtype)
-        for index in reversed(range(len(self.networks))):
-            shift, stretch = self._coupling(self.networks[index], z, index)
-            z = z * jnp.exp(stretch) + shift
-        return z
+            total = total + jnp.sum(stretch)
+        return z, total
 
     def _coupling(self, network: MLP, z: jax.Array, index: int) -> tuple[jax.Array, jax.Array]:
         moved = (jnp.arange(z.size) + index) % 2 == 0

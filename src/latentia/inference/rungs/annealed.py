@@ -16,9 +16,10 @@ from latentia.inference.hamiltonian import Mover
 from latentia.inference.importance import Weighted
 from latentia.inference.proposals import BLOCKS, Proposal
 from latentia.inference.stationarity import SLOW, Drift, compare
+from latentia.inference.target import MOST_AVERAGED
 from latentia.verdict import Verdict
 
-from .interface import AbstractRung, Attempt, Climb
+from .interface import AbstractRung, Attempt, Climb, too_many
 
 # Rounds of moves in the first stretch, and in all; and those that find the step size, which may
 # be halved so often.
@@ -49,6 +50,8 @@ class Annealed(AbstractRung):
         return "annealing"
 
     def attempt(self, climb: Climb) -> Attempt:
+        if climb.surface.dim > MOST_AVERAGED:
+            return Attempt(self.name, too_many(climb.surface, MOST_AVERAGED))
         mover = Mover(climb.surface, Proposal.single(*climb.so_far()), climb.seed)
         path = find_path(mover, self.points, climb.seed + 5, lambda: climb.seconds_left() > 0)
         if not path.arrived:

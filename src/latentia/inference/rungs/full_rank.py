@@ -11,7 +11,7 @@ from latentia.inference.proposals import Proposal, whitened_normals
 from latentia.inference.target import MOST_AVERAGED, Surface
 from latentia.verdict import Verdict
 
-from .interface import AbstractRung, Attempt, Climb
+from .interface import AbstractRung, Attempt, Climb, too_many
 
 _STEPS = 40
 _CONVERGED = 1e-5
@@ -29,8 +29,7 @@ class FullRank(AbstractRung):
     def attempt(self, climb: Climb) -> Attempt:
         surface, begin = climb.surface, climb.so_far()
         if surface.dim > MOST_AVERAGED:
-            reason = f"not tried with {surface.dim} free numbers, more than {MOST_AVERAGED}"
-            return Attempt(self.name, Verdict("fail", reason))
+            return Attempt(self.name, too_many(surface, MOST_AVERAGED))
         found = climb_bound(surface, *begin, climb.seed)
         if found is None:
             reason = f"the bound found no maximum in {_STEPS} natural-gradient steps"

@@ -19,7 +19,7 @@ from latentia.inference.importance import (
     lower_bound,
 )
 from latentia.inference.modes import Search, find_modes, starting_points
-from latentia.inference.proposals import Proposal, share_of_normal
+from latentia.inference.proposals import AbstractProposal, share_of_normal
 from latentia.inference.stationarity import drift
 from latentia.inference.target import Surface
 from latentia.verdict import Verdict
@@ -44,7 +44,7 @@ class Attempt(NamedTuple):
     name: str
     verdict: Verdict
     weighted: Weighted | None = None
-    proposal: Proposal | None = None
+    proposal: AbstractProposal | None = None
     settled: bool = False
     bound: LowerBound | None = None
 
@@ -78,7 +78,17 @@ class Climb:
         """Of the budget."""
         return self.deadline - time.monotonic()
 
-    def corrected(self, name: str, proposal: Proposal) -> Attempt:
+    def corrected(self, name: str, proposal: AbstractProposal) -> Attempt:
+        """The attempt that corrects a proposal by importance sampling, told of other modes."""
+        return self.with_modes(self.weighed(name, proposal))
+
+    def improper(self, name: str) -> Attempt | None:
+        """The failed attempt of a rung, if the density does not change in some direction."""
+        if not (self.surface.curved and self.search.improper):
+            return None
+        return Attempt(name, Verdict("fail", self.search.trouble), settled=True)
+
+    def weighed(self, name: str, proposal: AbstractProposal) -> Attempt:
         """The attempt that corrects a proposal by importance sampling."""
         # Every attempt has draws of its own, so that no proposal was fitted to them.
         self.drawn += 1
@@ -92,10 +102,9 @@ class Climb:
             verdict = Verdict("suspect", f"{reason}: raise draws")
         bound = lower_bound(self.surface, proposal, seed)
         attempt = Attempt(name, verdict, weighted, proposal, bound=bound)
-        attempt = self._unmoved(attempt, proposal)
-        return self.with_modes(attempt)
+        return self._unmoved(attempt, proposal)
 
-    def _unmoved(self, attempt: Attempt, proposal: Proposal) -> Attempt:
+    def _unmoved(self, attempt: Attempt, proposal: AbstractProposal) -> Attempt:
         """The attempt, which is no better than suspect if its draws drift when they are moved; and
         with an evidence that is bounded from both sides if they do not."""
         weighted, surface = attempt.weighted, self.surface
@@ -134,21 +143,46 @@ class Climb:
 
     def with_modes(self, attempt: Attempt) -> Attempt:
         """The attempt, which is no better than suspect if separate starts disagree."""
-        others = int(np.sum(self.search.shares() > _SMALL)) if self.search.modes else 1
-        if others > 1 and attempt.verdict.level == "pass":
-            shares = ", ".join(f"{share:.0%}" for share in self.search.shares()[:4])
-            reason = (
-                f"separate starts disagree: they lead to {others} modes, with about {shares} of "
-                "the posterior, and there may be more; the draws cover those found"
-            )
-            return attempt._replace(verdict=Verdict("suspect", reason), settled=True)
-        return attempt
+        return told_of_modes(attempt, self.search) if self.surface.curved else attempt
+
+
+def told_of_modes(attempt: Attempt, search: Search) -> Attempt:
+    """The attempt, which is no better than suspect if a search found several modes, and fails if
+    it found that the density does not change in some direction."""
+    if search.improper:
+        return attempt._replace(verdict=Verdict("fail", search.trouble), settled=True)
+    others = int(np.sum(search.shares() > _SMALL)) if search.modes else 1
+    if others > 1 and attempt.verdict.level == "pass":
+        shares = ", ".join(f"{share:.0%}" for share in search.shares()[:4])
+        reason = (
+            f"separate starts disagree: they lead to {others} modes, with about {shares} of "
+            "the posterior, and there may be more; the draws cover those found"
+        )
+        return attempt._replace(verdict=Verdict("suspect", reason), settled=True)
+    return attempt
 
 
 def trust(attempt: Attempt) -> tuple[int, float]:
     """What orders attempts: the level of the verdict, then how many draws count."""
     level = {"pass": 2, "suspect": 1, "fail": 0}[attempt.verdict.level]
     return level, attempt.weighted.size if attempt.weighted else 0.0
+
+
+def nowhere_finite(climb: Climb) -> Verdict:
+    """The verdict where no start has a finite density and slope.
+
+    Raises:
+        ValueError: with the part of the model that is not finite, if curvatures are few enough to
+            be looked at.
+    """
+    if climb.surface.curved and climb.search.trouble:
+        return Verdict("fail", climb.search.trouble)
+    return Verdict("fail", "no start leads where the density and its slope are finite")
+
+
+def too_many(surface: Surface, most: int) -> Verdict:
+    """The verdict of a rung that takes no more than so many free numbers."""
+    return Verdict("fail", f"not tried with {surface.dim} free numbers, more than {most}")
 
 
 class AbstractRung(eqx.Module):

@@ -14,7 +14,7 @@ from latentia.inference.proposals import Proposal, whitened_normals
 from latentia.inference.target import MOST_AVERAGED, Surface
 from latentia.verdict import Verdict
 
-from .interface import AbstractRung, Attempt, Climb
+from .interface import AbstractRung, Attempt, Climb, too_many
 
 _STEPS = 60
 _CONVERGED = 1e-7
@@ -30,8 +30,7 @@ class MeanField(AbstractRung):
     def attempt(self, climb: Climb) -> Attempt:
         surface = climb.surface
         if surface.dim > MOST_AVERAGED:
-            reason = f"not tried with {surface.dim} free numbers, more than {MOST_AVERAGED}"
-            return Attempt(self.name, Verdict("fail", reason))
+            return Attempt(self.name, too_many(surface, MOST_AVERAGED))
         if climb.search.modes:
             mode = climb.search.modes[0]
             begin = mode.point, 0.5 * np.log(np.diagonal(mode.covariance))

@@ -3,9 +3,10 @@
 import numpy as np
 
 from latentia.inference.proposals import Proposal
+from latentia.inference.target import MOST_CURVED
 from latentia.verdict import Verdict
 
-from .interface import AbstractRung, Attempt, Climb
+from .interface import AbstractRung, Attempt, Climb, too_many
 
 # A mode takes part in the proposal from this share on, and has at least the other share of draws.
 _SMALL, _LEAST = 1e-4, 0.05
@@ -19,6 +20,8 @@ class AtMode(AbstractRung):
         return "Laplace's method"
 
     def attempt(self, climb: Climb) -> Attempt:
+        if not climb.surface.curved:
+            return Attempt(self.name, too_many(climb.surface, MOST_CURVED))
         search = climb.search
         if not search.modes:
             return Attempt(self.name, Verdict("fail", search.trouble), settled=search.improper)

@@ -7,9 +7,10 @@ import equinox as eqx
 import numpy as np
 
 from latentia.inference.proposals import Proposal
+from latentia.inference.target import MOST_CURVED
 from latentia.verdict import Verdict
 
-from .interface import AbstractRung, Attempt, Climb, trust
+from .interface import AbstractRung, Attempt, Climb, too_many, trust
 
 # Of a covariance of n numbers, so many draws each for it to stand by itself.
 _DRAWS = 10
@@ -31,6 +32,8 @@ class MomentMatching(AbstractRung):
         return "moment matching"
 
     def attempt(self, climb: Climb) -> Attempt:
+        if not climb.surface.curved:
+            return Attempt(self.name, too_many(climb.surface, MOST_CURVED))
         best = before = climb.best
         nothing = Attempt(self.name, Verdict("fail", "there are no draws whose moments to match"))
         if best is None or before is None:

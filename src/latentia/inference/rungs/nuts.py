@@ -12,10 +12,10 @@ from latentia.inference import bridge
 from latentia.inference.chain_diagnostics import effective_sizes, r_hat
 from latentia.inference.importance import Weighted
 from latentia.inference.proposals import Proposal
-from latentia.inference.target import Target
+from latentia.inference.target import MOST_CURVED, Target
 from latentia.verdict import Verdict
 
-from .interface import AbstractRung, Attempt, Climb
+from .interface import AbstractRung, Attempt, Climb, too_many
 
 _CHAINS = 4
 # The usual bounds: Vehtari et al. 2021.
@@ -37,6 +37,8 @@ class NUTS(AbstractRung):
             reason = "not tried, since BlackJAX is not installed: pip install 'latentia[mcmc]'"
             return Attempt(self.name, Verdict("fail", reason))
         surface = climb.surface
+        if not surface.curved:
+            return Attempt(self.name, too_many(surface, MOST_CURVED))
         centre, root = _scale(climb)
         rng = np.random.default_rng([climb.seed, 7, surface.dim])
         starts = rng.normal(size=(_CHAINS, surface.dim))
