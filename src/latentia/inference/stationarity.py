@@ -93,6 +93,8 @@ def drift(
 def _leap_seconds(surface: Surface, points: np.ndarray) -> float:
     """What a trajectory of a few leaps may cost, judged by the density alone, which costs a third
     of its slope."""
+    # The first call may compile.
+    surface.evaluate(points)
     began = time.monotonic()
     surface.evaluate(points)
     return 3 * 4 * (time.monotonic() - began)
