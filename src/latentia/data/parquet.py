@@ -24,6 +24,7 @@ class ParquetRows:
     Attributes:
         rows: how many rows all files have.
         columns: the names of the columns, without that of the weights.
+        width: how many columns that are.
         weights: the name of the column of weights, or None.
         batch_rows: how many rows each batch has but the last.
     """
@@ -39,6 +40,7 @@ class ParquetRows:
     ) -> None:
         self.rows = sum(file.rows for file in files)
         self.columns = tuple(columns)
+        self.width = len(self.columns)
         self.weights = weights
         self.batch_rows = batch_rows
         self._files = tuple(files)

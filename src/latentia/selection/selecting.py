@@ -12,8 +12,9 @@ from latentia.data import encode, infer_items
 from latentia.data.table import Table, read_table, read_weights, require_observed
 from latentia.learning import EM, Fit
 from latentia.learning.grid import Grid, shares_program
+from latentia.learning.table_fitting import on_host_fit
 from latentia.precision import precision_of
-from latentia.verbs import fit, on_host_fit, score
+from latentia.verbs import fit, score
 
 from .candidates import COVARIANCES, Candidate, built, named, numbers
 from .selection import CRITERIA, Selection, best_of
