@@ -60,4 +60,5 @@ def added(parts: Sequence[Any]) -> Any:
     total = parts[0]
     for part in parts[1:]:
         total = jax.tree.map(np.add, total, part)
-    return total
+    # NumPy makes plain numbers of sums of single ones.
+    return jax.tree.map(np.asarray, total)

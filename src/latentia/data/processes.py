@@ -1,0 +1,75 @@
+"""Worker processes on this machine, by joblib's loky, which never forks."""
+
+import concurrent.futures
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, final
+
+from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
+from .partitioning import partitioned, require_on_disk
+from .recovery import Recovery
+from .summing import added, call_of, sum_partition
+
+
+@final
+@dataclass(frozen=True)
+class Processes(AbstractEngine):
+    """Several processes on this machine, each of which reads its share of the files.
+
+    Args:
+        workers: how many processes; by default one for each core.
+        partitions: in how many partitions the data are summed; by default by their size alone.
+        patience: how many seconds to wait at least before a worker counts as frozen.
+    """
+
+    workers: int | None = None
+    partitions: int | None = None
+    patience: float = 25.0
+
+    def open(self, source: Source) -> "PartitionsOfProcesses":
+        """The data of a source in files; the processes start with the first work."""
+        require_on_disk(source, "processes")
+        return PartitionsOfProcesses(source, self)
+
+
+@final
+class PartitionsOfProcesses(AbstractPartitions):
+    """The partitions of a source, each worked on by whichever process is free."""
+
+    def __init__(self, source: Source, engine: Processes) -> None:
+        from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+        self.source = source
+        self._parts = partitioned(source, engine.partitions)
+        self.count = len(self._parts)
+        self._workers = engine.workers or os.cpu_count() or 1
+        # Loky replaces broken workers by itself when it is next asked for some.
+        lost = (TerminatedWorkerError, TimeoutError, concurrent.futures.TimeoutError)
+        self._recovery = Recovery(lost, engine.patience, lambda: None)
+
+    def gather(self, task: Callable[[Source, Any], R], arguments: Sequence[Any]) -> list[R]:
+        """See ``AbstractPartitions``."""
+        work = partial(self._run, task, arguments)
+        return self._recovery.run(task, work)
+
+    def total(
+        self, function: Callable[..., Any], parameters: Any, units: Units, **static: Any
+    ) -> Any:
+        """See ``AbstractPartitions``."""
+        call = call_of(function, parameters, units, static)
+        work = partial(self._run, sum_partition, [call] * self.count)
+        return added(self._recovery.run((function, call.static), work))
+
+    def close(self) -> None:
+        """The processes end by themselves once they have had nothing to do for a while."""
+
+    def _run(self, task: Any, arguments: Sequence[Any], seconds: float) -> list[Any]:
+        from joblib import Parallel, delayed
+
+        # One task at a time, since all are long; arguments are small.
+        options: dict[str, Any] = {"batch_size": 1, "pre_dispatch": "all", "max_nbytes": None}
+        parallel = Parallel(self._workers, "loky", timeout=seconds, **options)
+        pairs = zip(self._parts, arguments, strict=True)
+        return list(parallel(delayed(task)(part, each) for part, each in pairs))
