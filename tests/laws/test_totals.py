@@ -49,7 +49,7 @@ def make():
                 processes=processes,
                 n_workers=2,
                 threads_per_worker=1,
-                dashboard_address=None,
+                dashboard_address=":0",
                 set_as_default=False,
             )
         return clients[processes]
@@ -136,12 +136,12 @@ def test_equal_partitions_give_equal_bits(make, folder, name):
         assert_equal(first, total(Stream(4), source), rtol=0)
 
 
-def task(part, argument):
-    return part.rows, argument
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_gathered_is_in_the_order_of_the_partitions(make, folder, name):
+    # Inside, so that it is sent to processes which cannot import this file.
+    def task(part, argument):
+        return part.rows, argument
+
     with closing(make(name, 4).open(opened(folder))) as data:
         found = data.gather(task, list(range(data.count)))
         assert [argument for _, argument in found] == list(range(data.count))

@@ -77,6 +77,7 @@ class PartitionsOnDask(AbstractPartitions):
         self.count = len(self._parts)
         self._engine = engine
         self._client = engine.client or _connected(engine)
+        _require_latentia(self._client)
         lost = (KilledWorker, CancelledError, CommClosedError, TimeoutError)
         self._recovery = Recovery(lost, engine.patience, self._restart)
 
@@ -130,6 +131,23 @@ class PartitionsOnDask(AbstractPartitions):
             )
 
 
+def _require_latentia(client: Any) -> None:
+    """Raise ``ImportError`` if a worker could not even read what it would be sent."""
+
+    # Inside, so that it is sent as code and not by a name in latentia.
+    def lacks() -> bool:
+        import importlib.util
+
+        return importlib.util.find_spec("latentia") is None
+
+    without = [address for address, lacking in client.run(lacks).items() if lacking]
+    if without:
+        raise ImportError(
+            f"The Dask workers {', '.join(without)} should have latentia installed, but have not: "
+            "install the version there that is installed here."
+        )
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -152,7 +170,7 @@ def _connected(engine: Dask) -> Any:
                 "it runs."
             ) from error
     before = {name: os.environ.get(name) for name in _WRITTEN}
-    options: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": None}
+    options: dict[str, Any] = {"threads_per_worker": 1, "dashboard_address": ":0"}
     with config.set({f"distributed.nanny.pre-spawn-environ.{_TRIM}": None}):
         cluster = LocalCluster(n_workers=engine.workers or os.cpu_count(), **options)
     # The nannies wrote into the environment of this process, too.

@@ -70,6 +70,8 @@ class PartitionsOfProcesses(AbstractPartitions):
 
         # One task at a time, since all are long; arguments are small.
         options: dict[str, Any] = {"batch_size": 1, "pre_dispatch": "all", "max_nbytes": None}
-        parallel = Parallel(self._workers, "loky", timeout=seconds, **options)
+        # One worker is no other process: joblib then works in this one, and cannot give up.
+        limit = seconds if self._workers > 1 else None
+        parallel = Parallel(self._workers, "loky", timeout=limit, **options)
         pairs = zip(self._parts, arguments, strict=True)
         return list(parallel(delayed(task)(part, each) for part, each in pairs))
