@@ -175,8 +175,8 @@ def test_a_killed_driver_resumes_to_the_same_bits(folder, tmp_path, undisturbed)
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_is_lost_is_one_sentence():
+def test_a_scheduler_that_is_lost_is_one_sentence(folder):
     began = time.monotonic()
     with pytest.raises(EngineError, match="No Dask scheduler answers at 'tcp://127.0.0.1:1'"):
-        fit(None, Dask(scheduler="tcp://127.0.0.1:1", patience=2))
+        fit(folder, Dask(scheduler="tcp://127.0.0.1:1", patience=2))
     assert time.monotonic() - began < 60

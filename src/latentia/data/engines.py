@@ -5,14 +5,14 @@ from typing import Any
 
 from .interface import AbstractEngine
 
-_WHERE = {
-    "memory": ("in_memory", "Memory"),
-    "stream": ("stream", "Stream"),
-    "processes": ("processes", "Processes"),
-    "dask": ("dask_cluster", "Dask"),
-    "mesh": ("mesh", "Mesh"),
+_CLASSES = {
+    "memory": "Memory",
+    "stream": "Stream",
+    "processes": "Processes",
+    "dask": "Dask",
+    "mesh": "Mesh",
 }
-ENGINES = tuple(_WHERE)
+ENGINES = tuple(_CLASSES)
 
 
 def engine_of(engine: Any) -> AbstractEngine:
@@ -30,9 +30,8 @@ def engine_of(engine: Any) -> AbstractEngine:
             f"engine should be one of {', '.join(map(repr, ENGINES))}, or an engine such as "
             f"latentia.data.Stream(), but is {engine!r}."
         )
-    if engine not in _WHERE:
+    if engine not in _CLASSES:
         raise ValueError(
             f"engine should be one of {', '.join(map(repr, ENGINES))}, but is {engine!r}."
         )
-    module, name = _WHERE[engine]
-    return getattr(importlib.import_module(f".{module}", __package__), name)()
+    return getattr(importlib.import_module("latentia.data"), _CLASSES[engine])()

@@ -1,6 +1,6 @@
 """Worker processes on this machine, by joblib's loky, which never forks."""
 
-import concurrent.futures
+import multiprocessing
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -39,14 +39,14 @@ class PartitionsOfProcesses(AbstractPartitions):
     """The partitions of a source, each worked on by whichever process is free."""
 
     def __init__(self, source: Source, engine: Processes) -> None:
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
+        from joblib.externals.loky.process_executor import BrokenProcessPool
 
         self.source = source
         self._parts = partitioned(source, engine.partitions)
         self.count = len(self._parts)
         self._workers = engine.workers or os.cpu_count() or 1
         # Loky replaces broken workers by itself when it is next asked for some.
-        lost = (TerminatedWorkerError, TimeoutError, concurrent.futures.TimeoutError)
+        lost = (BrokenProcessPool, TimeoutError, multiprocessing.TimeoutError)
         self._recovery = Recovery(lost, engine.patience, lambda: None)
 
     def gather(self, task: Callable[[Source, Any], R], arguments: Sequence[Any]) -> list[R]:
