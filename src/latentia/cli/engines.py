@@ -85,6 +85,41 @@ def fitted(template: Any, grid: Any, options: dict[str, Any], watch: Any) -> tup
     return found
 
 
+def write_where_they_are(
+    verb: str, model: str, data: str, out: str, options: dict[str, Any]
+) -> None:
+    """The answers about files that need not fit in memory, as a folder of files."""
+    from .running import prepare
+
+    prepare()
+    import latentia
+    from latentia.answers import write_answers
+    from latentia.data import parquet
+    from latentia.estimators.files import load
+    from latentia.estimators.validation import column_names
+
+    if out == "-":
+        raise ValueError("--out should name a folder with --engine, which writes several files.")
+    found = load(model)
+    kinds = (
+        latentia.GaussianMixture, latentia.FactorAnalysis, latentia.ProbabilisticPCA,
+        latentia.MixtureOfFactorAnalyzers,
+    )  # fmt: skip
+    if isinstance(found, kinds):
+        named = hasattr(found, "feature_names_in_")
+        source = parquet(data, columns=column_names(found) if named else None)
+        found = found.model_
+    elif isinstance(found, latentia.LatentVariableModel):
+        source = parquet(data)
+    else:
+        raise ValueError(
+            f"--engine should be left out for a model of the kind {type(found).__name__}: it is "
+            f"for {', '.join(_MODELS)}."
+        )
+    paths = write_answers(verb, found, source, out, engine=engine_of(options))
+    click.echo(f"Wrote {len(paths)} file{'s' if len(paths) > 1 else ''} to {out}.")
+
+
 def _checkpoint(out: str, number: int) -> str:
     return os.path.join(out, f".checkpoint-{number}.safetensors")
 
