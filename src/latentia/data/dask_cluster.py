@@ -36,6 +36,8 @@ class Dask(AbstractEngine):
             for each core.
         partitions: in how many partitions the data are summed; by default by their size alone.
         patience: how many seconds to wait at least before a worker counts as frozen.
+        keep: how many bytes of data each worker process may keep between passes, a gigabyte by
+            default. What it does not keep it reads again; 0 keeps nothing.
 
     Raises:
         ImportError: if Dask is not installed.
@@ -46,6 +48,7 @@ class Dask(AbstractEngine):
     workers: int | None = None
     partitions: int | None = None
     patience: float = 25.0
+    keep: int = 10**9
 
     def __post_init__(self) -> None:
         try:
@@ -75,7 +78,7 @@ class PartitionsOnDask(AbstractPartitions):
         self.source = source
         self._parts = partitioned(source, engine.partitions)
         self.count = len(self._parts)
-        self._engine = engine
+        self._engine, self._room = engine, engine.keep
         self._client = engine.client or _connected(engine)
         _require_latentia(self._client)
         lost = (KilledWorker, CancelledError, CommClosedError, TimeoutError)
@@ -90,7 +93,7 @@ class PartitionsOnDask(AbstractPartitions):
         self, function: Callable[..., Any], parameters: Any, units: Units, **static: Any
     ) -> Any:
         """See ``AbstractPartitions``."""
-        call = call_of(function, parameters, units, static)
+        call = call_of(function, parameters, units, static, self._room)
         pairs = [(part, None) for part in self._parts]
         work = partial(self._run, sum_partition, pairs, call)
         return added(self._recovery.run((function, call.static), work))

@@ -22,11 +22,14 @@ class Processes(AbstractEngine):
         workers: how many processes; by default one for each core.
         partitions: in how many partitions the data are summed; by default by their size alone.
         patience: how many seconds to wait at least before a worker counts as frozen.
+        keep: how many bytes of data each worker process may keep between passes, a gigabyte by
+            default. What it does not keep it reads again; 0 keeps nothing.
     """
 
     workers: int | None = None
     partitions: int | None = None
     patience: float = 25.0
+    keep: int = 10**9
 
     def open(self, source: Source) -> "PartitionsOfProcesses":
         """The data of a source in files; the processes start with the first work."""
@@ -44,6 +47,7 @@ class PartitionsOfProcesses(AbstractPartitions):
         self.source = source
         self._parts = partitioned(source, engine.partitions)
         self.count = len(self._parts)
+        self._room = engine.keep
         self._workers = engine.workers or os.cpu_count() or 1
         # Loky replaces broken workers by itself when it is next asked for some.
         lost = (BrokenProcessPool, TimeoutError, multiprocessing.TimeoutError)
@@ -58,7 +62,7 @@ class PartitionsOfProcesses(AbstractPartitions):
         self, function: Callable[..., Any], parameters: Any, units: Units, **static: Any
     ) -> Any:
         """See ``AbstractPartitions``."""
-        call = call_of(function, parameters, units, static)
+        call = call_of(function, parameters, units, static, self._room)
         work = partial(self._run, sum_partition, [call] * self.count)
         return added(self._recovery.run((function, call.static), work))
 
