@@ -125,7 +125,7 @@ def test_two_devices_climb_as_one_does():
 
 
 @pytest.mark.parametrize("engine", [Stream(2), "memory"], ids=str)
-def test_a_checkpoint_goes_on_to_the_same_bits(folder, tmp_path, at_pass, engine):
+def test_a_checkpoint_goes_on_to_the_same_bits(folder, tmp_path, at_pass, caplog, engine):
     def fit(**options):
         learner = EM(n_init=2, max_iter=7, tol=1e-12, **options)
         return latentia.fit(mixture(), folder, weights="w", learner=learner, engine=engine)
@@ -138,8 +138,11 @@ def test_a_checkpoint_goes_on_to_the_same_bits(folder, tmp_path, at_pass, engine
     at_pass(3, stop)
     with pytest.raises(InterruptedError):
         fit(checkpoint=path)
-    resumed = fit(checkpoint=path)
-    assert len(whole.trace) == 7
+    caplog.clear()
+    with caplog.at_level("INFO", "latentia"):
+        resumed = fit(checkpoint=path)
+    passes = [text.split(":")[0] for text in caplog.messages if text.startswith("pass")]
+    assert passes == ["pass 4", "pass 5", "pass 6", "pass 7"] and len(whole.trace) == 7
     np.testing.assert_array_equal(resumed.trace, whole.trace)
     for a, b in zip(jax.tree.leaves(resumed.model), jax.tree.leaves(whole.model), strict=True):
         np.testing.assert_array_equal(a, b)
