@@ -1,7 +1,7 @@
 """Where data come from, and where sums over them are made: tables, streams, and engines."""
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .coding import decode as decode
 from .coding import encode as encode
@@ -41,7 +41,7 @@ _ENGINES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _ENGINES:
         return getattr(importlib.import_module(f".{_ENGINES[name]}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
