@@ -181,8 +181,8 @@ def parquet(
 
     Args:
         path: a file, a folder (its files in the order of their paths, also those of folders inside;
-            names that start with . or _ are passed over), a pattern such as ``data/*.parquet`` (what
-            matches, in the order of the paths), or several of these.
+            names that start with . or _ are passed over), a pattern such as ``data/*.parquet``
+            (what matches, in the order of the paths), or several of these.
         columns: the columns of numbers to read, in this order; by default all but the weights
             and an index of pandas.
         weights: the column with the weights of the rows, if there is one.
