@@ -105,9 +105,9 @@ print(doubtful.verdict)
 
 # %% [markdown]
 # By default three more rungs follow: annealing, whose points follow the funnel some of the way; a
-# normalising flow, which takes longer and bends its way into it; and the sampler NUTS, if BlackJAX
-# is installed (`pip install 'latentia[mcmc]'`). The best remedy is the first form of the model. In a
-# pipeline a doubtful posterior can be an error:
+# normalising flow, which takes longer and bends its way into it; and the sampler NUTS, if
+# BlackJAX is installed (`pip install 'latentia[mcmc]'`). The best remedy is the first form of the
+# model. In a pipeline a doubtful posterior can be an error:
 
 # %%
 strict = lt.Ladder(rungs=cheap.rungs, raise_on="suspect")

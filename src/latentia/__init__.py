@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from . import plots as plots
     from . import supports as supports
     from . import testing as testing
+    from .answers import write_answers as write_answers
     from .calibration import Calibration as Calibration
     from .calibration import calibrate as calibrate
     from .compilation import enable_compilation_cache as enable_compilation_cache
@@ -157,6 +158,7 @@ _WHERE = {
     "map_estimate": "latentia.verbs",
     "score": "latentia.verbs",
     "fit": "latentia.verbs",
+    "write_answers": "latentia.answers",
     "Exponential": "latentia.distributions",
     "Gaussian": "latentia.distributions",
     "DiagonalGaussian": "latentia.distributions",

@@ -9,19 +9,26 @@ import numpy as np
 
 from latentia.data.covariates import column_names, with_covariates
 from latentia.data.parquet import ParquetRows
-from latentia.data.table import read_labels, read_table, read_weights, require_observed
+from latentia.data.sources import is_path, source_of
+from latentia.data.table import read_labels, read_table
 from latentia.distributions.given import inputs
 from latentia.drawing import covariates, draw, draw_given, draw_x
 from latentia.inference import Ladder, choose
 from latentia.inference.amortized_answers import answer_amortized, is_deep, narrowed
-from latentia.inference.batches import for_rows, log_evidence, mode, whole
+from latentia.inference.batches import (
+    for_rows,
+    log_evidence,
+    matching,
+    mode,
+    require_width,
+    whole,
+)
 from latentia.inference.climbing import answer_by_climbing, climbs
 from latentia.inference.sequences import answer_sequences, is_sequential
 from latentia.latents import AbstractLabelledPrior
 from latentia.learning import EM, Fit, Gradient, StochasticGradient
 from latentia.learning.deep_fitting import fit_deep
-from latentia.learning.fitting import fit_rows
-from latentia.learning.sequence_fitting import fit_any_sequences
+from latentia.learning.table_fitting import fit_by_em
 from latentia.likelihoods import AbstractLearnableLikelihood
 from latentia.model import LatentVariableModel
 from latentia.precision import is_traced, on_host, precision_of
@@ -163,19 +170,19 @@ def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
         return answer_sequences(model, x, ask, labels)
     single = np.ndim(x) == 1 and not hasattr(x, "columns")
     values = read_table(np.asarray(x)[None] if single else x, argument="x").values
-    _require_width(model, values, "x")
+    require_width(model, values, "x")
     states = getattr(model.prior, "states", 1)
     codes = read_labels(np.atleast_1d(labels) if single and labels is not None else labels,
                         len(values), states)  # fmt: skip
     with precision_of(model, values):
-        answer = for_rows(model, _matching(model, values), ask, codes)
+        answer = for_rows(model, matching(model, values), ask, codes)
     return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
 
 
 def _stream_answers(model: Any, rows: ParquetRows, ask: Any, labels: Any) -> Iterator[Any]:
     if labels is not None:
         raise ValueError("labels should be None for a stream: pass the rows as a table.")
-    _require_width(model, np.empty((0, len(rows.columns))), "x")
+    require_width(model, np.empty((0, len(rows.columns))), "x")
     return (_answer(model, values, ask, None) for values, _ in rows.batches())
 
 
@@ -197,17 +204,20 @@ def fit(
     fixed: Any = None,
     tied: Any = None,
     key: int = 0,
+    engine: Any = None,
 ) -> Fit:
     """Maximum likelihood estimation of the parameters, by EM or by the gradient.
 
     Args:
         model: parameters that are set are one start (or kept, where others of a part are not set);
             the others are found by a portfolio of starts.
-        data: a table ``[N, D]``: an array, a pandas, polars or pyarrow table, or a stream from
-            ``latentia.data.parquet``. NaN and null are missing at random and are integrated out.
-            For a model of sequences a list of tables ``[T, D]``, one for each, or an array
+        data: a table ``[N, D]``: an array, a pandas, polars or pyarrow table, a stream from
+            ``latentia.data.parquet``, or the path of Parquet files: a file, a folder, or a pattern
+            like ``data/*.parquet``. NaN and null are missing at random and are integrated out. For
+            a model of sequences a list of tables ``[T, D]``, one for each, or an array
             ``[N, T, D]``, or one table, which is one sequence.
-        weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one.
+        weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one. With a path the
+            name of a column.
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of
             arrays.
         given: covariates, for a model that uses some: as many rows as the data have, none missing.
@@ -218,6 +228,9 @@ def fit(
         tied: names of parameters that are the same in all states, such as
             ``["likelihood.parts.variances"]``.
         key: a whole number that decides every random choice.
+        engine: where the sums over data are made, by EM: "memory", "stream" (the default for
+            Parquet files), "processes", "dask" or "mesh"; or one of the engines of
+            ``latentia.data`` with options of its own. The numbers are the same.
 
     Returns:
         A ``Fit``: the model, how the fit ended, and how far to trust it. Of a model with an encoder
@@ -246,37 +259,19 @@ def fit(
             "labels should be None, since this model has no states: use a Discrete or a Branching "
             "prior."
         )
+    if is_path(data):
+        data, weights = source_of(data, weights), None
     names = None if given is None else column_names(data)
     data = with_covariates(model, data, given, "data")
-    if isinstance(data, ParquetRows):
-        from latentia.learning.streaming import fit_stream
+    if engine is not None or isinstance(data, ParquetRows):
+        # Loaded here, since few fits need it.
+        from latentia.learning.engine_fitting import fit_under
 
-        options = {"weights": weights, "labels": labels, "learner": learner.em, "seed": key}
-        found = fit_stream(model, data, **options)
+        found = fit_under(engine, model, data, weights, labels, learner.em, int(key))
         return learner.refine(found, data, weights, labels)
-    found = _fit_by_em(model, data, weights, labels, learner.em, int(key))
+    found = fit_by_em(model, data, weights, labels, learner.em, int(key))
     found = found if names is None else replace(found, columns=names)
     return learner.refine(found, data, weights, labels)
-
-
-def _fit_by_em(model: Any, data: Any, weights: Any, labels: Any, learner: EM, key: int) -> Fit:
-    if is_sequential(model):
-        options = {"weights": weights, "labels": labels, "learner": learner, "seed": key}
-        return fit_any_sequences(model, data, **options)
-    table = read_table(data)
-    require_observed(table)
-    _require_width(model, table.values, "data")
-    weight = read_weights(weights, len(table.values))
-    codes = read_labels(labels, len(table.values), model.likelihood.states)
-    with precision_of(model, table.values):
-        values = _matching(model, table.values)
-        weight = np.ones(len(values)) if weight is None else weight
-        return on_host_fit(fit_rows(model, values, weight, codes, learner, key), table.columns)
-
-
-def on_host_fit(fit: Fit, columns: tuple[str, ...] | None) -> Fit:
-    """A fit whose model holds NumPy arrays, and the names of the columns."""
-    return replace(fit, model=on_host(fit.model), columns=columns)
 
 
 def require_set(model: LatentVariableModel) -> None:
@@ -292,18 +287,3 @@ def require_set(model: LatentVariableModel) -> None:
             f"{'is' if len(unset) == 1 else 'are'} not: call latentia.fit(model, data) first, and "
             "use the model of the Fit that it returns."
         )
-
-
-def _require_width(model: Any, values: np.ndarray, argument: str) -> None:
-    if values.shape[1] != model.likelihood.dim:
-        raise ValueError(
-            f"{argument} should have {model.likelihood.dim} columns, as the model has, but has "
-            f"{values.shape[1]}: choose the same columns that the model describes."
-        )
-
-
-def _matching(model: Any, values: np.ndarray) -> np.ndarray:
-    """The data in the wider of their own and the model's precision."""
-    return values.astype(
-        np.result_type(values, *(leaf.dtype for leaf in jax.tree.leaves(model))), copy=False
-    )

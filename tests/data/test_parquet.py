@@ -319,3 +319,44 @@ def test_memory_stays_bounded_however_large_the_row_groups(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     # Pages of a megabyte a column, twice, and a batch; all at once it would be 38 MB.
     assert int(done.stdout) < 25e6
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 9, 50])
+def test_partitions_are_the_rows_in_order_cut_between_row_groups(tmp_path, count):
+    for i, (rows, group) in enumerate([(23, 5), (0, 5), (40, 40), (7, 2)]):
+        part = np.arange(rows) + 100.0 * i
+        pq.write_table(pa.table({"a": part}), tmp_path / f"{i}.parquet", row_group_size=group)
+    whole = parquet(tmp_path, batch_rows=6)
+    parts = whole.partitions(count)
+    # 5 groups, none, 1 and 4.
+    assert len(parts) <= min(count, 10) and (count < 4 or len(parts) > 2)
+    assert sum(part.rows for part in parts) == whole.rows
+    everything = gathered(whole)[0]
+    np.testing.assert_array_equal(np.concatenate([gathered(p)[0] for p in parts]), everything)
+    for part in parts:
+        values = gathered(pickle.loads(pickle.dumps(part)))[0]
+        some = np.unique([0, part.rows // 2, part.rows - 1])
+        np.testing.assert_array_equal(part.take(some)[0], values[some])
+    if count == 50:
+        assert [part.rows for part in parts] == [5, 5, 5, 5, 3, 40, 2, 2, 2, 1]
+
+
+def test_a_part_without_weight_is_no_error_and_rows_keep_their_numbers(tmp_path):
+    weight = np.repeat([0.0, 1.0], 5)
+    values = np.arange(10.0)
+    values[8] = np.inf
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"a": values, "w": weight}), path, row_group_size=5)
+    first, second = parquet(path, weights="w").partitions(2)
+    np.testing.assert_array_equal(gathered(first)[1], 0)
+    with pytest.raises(ValueError, match="row 8"):
+        gathered(second)
+
+
+def test_a_pattern_names_the_files_that_match(tmp_path, path):
+    pq.write_table(table(), tmp_path / "two.parquet")
+    (tmp_path / "notes.txt").write_text("no")
+    assert parquet(f"{tmp_path}/*.parquet").rows == 2 * ROWS
+    assert parquet(f"{tmp_path}/t*.parquet").rows == ROWS
+    with pytest.raises(ValueError, match="path should lead to Parquet files with rows"):
+        parquet(f"{tmp_path}/z*.parquet")

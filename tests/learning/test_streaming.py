@@ -19,8 +19,10 @@ from latentia import (
     LinearGaussian,
     Switch,
 )
-from latentia.data import parquet
-from latentia.learning import FitInterrupted, Status, condensing, streaming
+from latentia.data import parquet, reading, summing
+from latentia.data.stream import Stream
+from latentia.data.table_rows import TableRows
+from latentia.learning import FitInterrupted, Status, condensing, passes, streaming
 from latentia.learning.condensing import Gathering, condense
 from latentia.learning.overview import overview
 from latentia.learning.scaling import column_summary
@@ -151,15 +153,16 @@ def test_the_sample_is_that_of_memory(monkeypatch, many, batch):
     np.testing.assert_allclose(got[1], mass, rtol=1e-13)
 
 
+@pytest.mark.parametrize("partitions", [1, 2, 30])
 @pytest.mark.parametrize("batch", [1, 7, 100])
-def test_the_overview_has_the_numbers_of_the_columns(batch):
+def test_the_overview_has_the_numbers_of_the_columns(batch, partitions):
     rng = np.random.default_rng(1)
     values = np.column_stack([1e8 + rng.normal(size=90), np.full(90, 3.0), rng.normal(size=90)])
     values[:20, 2] = NAN
     values[40:43] = NAN
     weight = np.where(np.arange(90) < 5, 0.0, rng.random(90))
-    parts = [slice(i, i + batch) for i in range(0, 90, batch)]
-    seen = overview(3, lambda: ((values[part], weight[part]) for part in parts), 0)
+    source = TableRows(values, weight, batch_rows=batch)
+    seen = overview(Stream(partitions).open(source), 0)
     centre, spread = column_summary(values, weight)
     np.testing.assert_allclose(seen.centre, centre, rtol=1e-14)
     np.testing.assert_allclose(seen.spread, spread, rtol=1e-12)
@@ -185,9 +188,9 @@ def ctrl_c():
     signal.signal(signal.SIGINT, before)
 
 
-def interrupting(monkeypatch, name, at):
+def interrupting(monkeypatch, module, name, at):
     """Ctrl-C at the call of that number, counted from 1, of a function of the module."""
-    whole, calls = getattr(streaming, name), []
+    whole, calls = getattr(module, name), []
 
     def called(*args, **options):
         calls.append(name)
@@ -195,15 +198,19 @@ def interrupting(monkeypatch, name, at):
             signal.raise_signal(signal.SIGINT)
         return whole(*args, **options)
 
-    monkeypatch.setattr(streaming, name, called)
+    monkeypatch.setattr(module, name, called)
 
 
-@pytest.mark.parametrize(("name", "at", "passes"), [("_step", 4, 3), ("_expectations", 5, 1)])
-def test_ctrl_c_keeps_the_last_whole_pass(stream, monkeypatch, name, at, passes):
+# The first batch that is awaited in the second pass, of three batches each, is the fourth.
+@pytest.mark.parametrize(
+    ("module", "name", "at", "whole"),
+    [(passes, "_step", 4, 3), (summing.jax, "block_until_ready", 5, 1)],
+)
+def test_ctrl_c_keeps_the_last_whole_pass(stream, monkeypatch, module, name, at, whole):
     begun = latentia.fit(mixture(), blobs(300)).model
-    limited = EM(tol=0.0, start="given", max_iter=passes)
+    limited = EM(tol=0.0, start="given", max_iter=whole)
     shorter = latentia.fit(begun, blobs(), learner=limited)
-    interrupting(monkeypatch, name, at)
+    interrupting(monkeypatch, module, name, at)
     with pytest.raises(FitInterrupted) as stop:
         latentia.fit(begun, stream(blobs()), learner=EM(tol=0.0, start="given"))
     fit = stop.value.fit
@@ -215,14 +222,14 @@ def test_ctrl_c_keeps_the_last_whole_pass(stream, monkeypatch, name, at, passes)
 
 
 def test_ctrl_c_while_the_entropy_is_summed_keeps_the_fit(stream, monkeypatch):
-    interrupting(monkeypatch, "entropy", 2)
+    interrupting(monkeypatch, passes, "posterior_entropy", 1)
     with pytest.raises(FitInterrupted) as stop:
         latentia.fit(mixture(), stream(blobs()))
     assert stop.value.fit.converged and np.isnan(stop.value.fit.icl)
 
 
 def test_ctrl_c_before_the_first_pass_is_plain(stream, monkeypatch):
-    interrupting(monkeypatch, "plan_fit", 1)
+    interrupting(monkeypatch, streaming, "plan_fit", 1)
     with pytest.raises(KeyboardInterrupt) as stop:
         latentia.fit(mixture(), stream(blobs()))
     assert not isinstance(stop.value, FitInterrupted)
@@ -235,9 +242,9 @@ def test_items_made_ahead_keep_their_order_and_pass_errors_on():
 
     got = []
     with pytest.raises(ValueError, match="no more"):
-        got.extend(streaming.ahead(items()))
-    assert list(streaming.ahead(iter(range(5)))) == list(range(5))
-    first = streaming.ahead(iter(range(10**9)))
+        got.extend(reading.ahead(items()))
+    assert list(reading.ahead(iter(range(5)))) == list(range(5))
+    first = reading.ahead(iter(range(10**9)))
     assert next(first) == 0
     first.close()
 

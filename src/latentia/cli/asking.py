@@ -5,17 +5,22 @@ from typing import Any
 
 import click
 
+from .engines import engine_options, write_where_they_are
 from .options import apply, data_argument, json_option, model_argument, out_option
 from .running import guarded, prepare
 from .sequences import sequence_option
 
-_asking = apply(model_argument, data_argument, sequence_option, out_option, json_option)
+_asking = apply(
+    model_argument, data_argument, sequence_option, engine_options, out_option, json_option
+)
 
 
 @click.command("map", no_args_is_help=True)
 @_asking
 @guarded
-def map_(model: str, data: str, sequence: str | None, out: str, as_json: bool) -> None:
+def map_(
+    model: str, data: str, sequence: str | None, out: str, as_json: bool, **engine: Any
+) -> None:
     """The most probable latent variables of each row: its cluster, or its factors.
 
     \b
@@ -23,58 +28,62 @@ def map_(model: str, data: str, sequence: str | None, out: str, as_json: bool) -
       latentia map result/model.safetensors data.csv
       latentia map result/model.safetensors new.parquet --out clusters.parquet
     """
+    if engine["engine"] is not None:
+        write_where_they_are("map_estimate", model, data, out, engine)
+        return
     import numpy as np
 
     import latentia
+    from latentia.answers import latent_columns
 
     core, values = _opened(model, data, sequence)
     found = latentia.map_estimate(core, values)
     # Of several sequences a list.
     found = np.concatenate(found) if isinstance(found, list) else found
-    _tell(_columns(found), out, as_json)
+    _tell(latent_columns(found), out, as_json)
 
 
 @click.command(no_args_is_help=True)
 @_asking
 @guarded
-def infer(model: str, data: str, sequence: str | None, out: str, as_json: bool) -> None:
+def infer(
+    model: str, data: str, sequence: str | None, out: str, as_json: bool, **engine: Any
+) -> None:
     """The posterior of each row: a probability for each cluster, or mean and deviation of factors.
 
     \b
     Example:
       latentia infer result/model.safetensors data.csv --out soft.csv
     """
-    import numpy as np
-
+    if engine["engine"] is not None:
+        write_where_they_are("infer", model, data, out, engine)
+        return
     import latentia
+    from latentia.answers import posterior_columns
 
     core, values = _opened(model, data, sequence)
     posterior: Any = latentia.infer(core, values)
     # Of several sequences a list.
     parts = posterior if isinstance(posterior, list) else [posterior]
-    columns: dict[str, Any] = {}
-    if hasattr(parts[0], "probabilities"):
-        shares = np.concatenate([np.asarray(part.probabilities) for part in parts])
-        columns = {f"probability_{k}": column for k, column in enumerate(shares.T)}
-    else:
-        means = np.concatenate([np.asarray(part.mean) for part in parts])
-        spread = np.concatenate([np.asarray(part.covariance) for part in parts])
-        for j, column in enumerate(means.T):
-            columns[f"factor_{j}"] = column
-            columns[f"deviation_{j}"] = np.sqrt(spread[:, j, j])
-    _tell(columns, out, as_json)
+    _tell(posterior_columns(parts), out, as_json)
 
 
 @click.command(no_args_is_help=True)
 @_asking
 @guarded
-def score(model: str, data: str, sequence: str | None, out: str, as_json: bool) -> None:
+def score(
+    model: str, data: str, sequence: str | None, out: str, as_json: bool, **engine: Any
+) -> None:
     """The log-likelihood of each row: the lower, the stranger. A row without any value has 0.
 
     \b
-    Example:
+    Examples:
       latentia score result/model.safetensors data.csv --json
+      latentia score result/model.safetensors 'DATA/*.parquet' --engine stream --out scores
     """
+    if engine["engine"] is not None:
+        write_where_they_are("score", model, data, out, engine)
+        return
     import numpy as np
 
     import latentia
@@ -104,6 +113,7 @@ def sample(model: str, count: int, seed: int, latent: bool, out: str, as_json: b
     import numpy as np
 
     import latentia
+    from latentia.answers import latent_columns
     from latentia.estimators.files import load
     from latentia.estimators.validation import column_names
 
@@ -121,7 +131,7 @@ def sample(model: str, count: int, seed: int, latent: bool, out: str, as_json: b
         # A picture is a row of its pixels.
         x = x.reshape(count, -1) if isinstance(x, np.ndarray) else x
         names = column_names(found)
-    _tell({**(_columns(z) if latent else {}), **_named(x, names)}, out, as_json)
+    _tell({**(latent_columns(z) if latent else {}), **_named(x, names)}, out, as_json)
 
 
 def _named(x: Any, names: list[str]) -> dict[str, Any]:
@@ -166,18 +176,6 @@ def _opened(model: str, data: str, sequence: str | None) -> tuple[Any, Any]:
         table, _ = tables.choose(table, column_names(found), (), None)
     values = found._read(table, reset=False).astype(np.float64, copy=False)
     return found.model_, values if lengths is None else Sequences(values, np.array(lengths))
-
-
-def _columns(z: Any) -> dict[str, Any]:
-    """Latent variables as columns: states, factors, or both."""
-    import numpy as np
-
-    if isinstance(z, tuple):
-        return {**_columns(z[0]), **_columns(z[1])}
-    values = np.asarray(z)
-    if values.ndim == 1:
-        return {"component": values.astype(np.int64)}
-    return {f"factor_{j}": column for j, column in enumerate(values.T)}
 
 
 def _tell(columns: dict[str, Any], out: str, as_json: bool) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from . import sequences
+from . import engines, sequences
+from .engines import engine_options, resume_option
 from .options import Names, Numbers, data_argument, json_option
 from .running import guarded, prepare
 from .sequences import EMISSIONS, SEQUENTIAL, sequence_option
@@ -65,6 +66,8 @@ _COVARIANCES = ("full", "tied", "diag", "spherical")
               help="How many starts; by default a portfolio of 16.")  # fmt: skip
 @click.option("--out", metavar="DIR", default="latentia-fit", show_default=True,
               help="The folder for the model, the table and the pictures.")  # fmt: skip
+@engine_options
+@resume_option
 @click.option("--plots/--no-plots", default=True, help="Whether to draw pictures.")
 @json_option
 @guarded
@@ -85,6 +88,7 @@ def fit(**options: Any) -> None:
       latentia fit tests.parquet --model factor-analysis --factors 1:3 --ignore id
       latentia fit images/ --model vae --factors 16 --epochs 50
       latentia fit answers.csv --model item-response --response graded --factors 1
+      latentia fit 'DATA/*.parquet' --components 3 --engine dask --scheduler tcp://10.0.0.1:8786
       cat data.csv | latentia fit - --components 3 --json
     """
     prepare()
@@ -92,6 +96,9 @@ def fit(**options: Any) -> None:
         from .autoencoder import fit_pictures
 
         fit_pictures(options)
+        return
+    if options["engine"] is not None:
+        _fit_where_they_are(options)
         return
     from . import tables
 
@@ -101,6 +108,15 @@ def fit(**options: Any) -> None:
     )  # fmt: skip
     estimator, selection = fitted(table, weights, options)
     files = save(estimator, selection, table, options["out"], options)
+    report(estimator, selection, files, options["as_json"], options["out"])
+
+
+def _fit_where_they_are(options: dict[str, Any]) -> None:
+    """The same for data that are never a table in this process, which is why nothing is drawn."""
+    with _progress() as watch:
+        estimator, selection = engines.fitted(*_template(options), options, watch)
+    options = {**options, "plots": False}
+    files = save(estimator, selection, None, options["out"], options)
     report(estimator, selection, files, options["as_json"], options["out"])
 
 

@@ -1,4 +1,7 @@
-"""Where data comes from: tables in memory, their schema, and streams from Parquet files."""
+"""Where data come from, and where sums over them are made: tables, streams, and engines."""
+
+import importlib
+from typing import TYPE_CHECKING
 
 from .coding import decode as decode
 from .coding import encode as encode
@@ -20,3 +23,29 @@ from .table import read_labels as read_labels
 from .table import read_table as read_table
 from .table import read_weights as read_weights
 from .table import require_observed as require_observed
+
+if TYPE_CHECKING:
+    # At run time they are loaded on first use, since they load JAX.
+    from .dask_cluster import Dask as Dask
+    from .in_memory import Memory as Memory
+    from .mesh import Mesh as Mesh
+    from .processes import Processes as Processes
+    from .stream import Stream as Stream
+
+_ENGINES = {
+    "Dask": "dask_cluster",
+    "Memory": "in_memory",
+    "Mesh": "mesh",
+    "Processes": "processes",
+    "Stream": "stream",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _ENGINES:
+        return getattr(importlib.import_module(f".{_ENGINES[name]}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ENGINES])

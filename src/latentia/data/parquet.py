@@ -2,33 +2,17 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, final
+from typing import Any, TypeAlias, final
 
 import numpy as np
 
 from .cells import open_table, read_columns
+from .parquet_files import File, cuts, damaged, file_at, found, opened, require_unchanged, spans
 from .table import check_values, check_weights
-
-if TYPE_CHECKING:
-    from pyarrow.parquet import ParquetFile
 
 Path: TypeAlias = str | os.PathLike[str]
 
-# Unbuffered, pyarrow fetches whole row groups; with its pre-buffer, the whole file stays in memory.
-_BUFFER = 2**18
 _PANDAS_INDEX = "__index_level_"
-_SUFFIXES = (".parquet", ".parq", ".pq")
-
-
-class _File(NamedTuple):
-    """One file as it was when the stream was opened; ``start`` is its first row in the stream."""
-
-    path: str
-    start: int
-    rows: int
-    size: int
-    modified: int
 
 
 @final
@@ -40,18 +24,28 @@ class ParquetRows:
     Attributes:
         rows: how many rows all files have.
         columns: the names of the columns, without that of the weights.
+        width: how many columns that are.
         weights: the name of the column of weights, or None.
         batch_rows: how many rows each batch has but the last.
     """
 
     def __init__(
-        self, files: Sequence[_File], columns: Sequence[str], weights: str | None, batch_rows: int
+        self,
+        files: Sequence[File],
+        columns: Sequence[str],
+        weights: str | None,
+        batch_rows: int,
+        *,
+        part: bool = False,
     ) -> None:
         self.rows = sum(file.rows for file in files)
         self.columns = tuple(columns)
+        self.width = len(self.columns)
         self.weights = weights
         self.batch_rows = batch_rows
         self._files = tuple(files)
+        # A part of the data may be without weight, all of them may not.
+        self._part = part
 
     def __repr__(self) -> str:
         return f"ParquetRows(rows={self.rows}, columns={self.columns}, files={len(self._files)})"
@@ -66,7 +60,7 @@ class ParquetRows:
                 or a weight is negative or missing; at the end, if all weights are zero.
             OSError: if a file is no longer there.
         """
-        weighty = False
+        weighty, end = False, self._files[0].start + self.rows
         block, filled = self._block(min(self.batch_rows, self.rows)), 0
         for file in self._files:
             for start, part in self._parts(file, None):
@@ -79,13 +73,21 @@ class ParquetRows:
                         weighty = weighty or bool(block[:, -1].any())
                         yield self._split(block)
                         # A new one, since the last now belongs to the caller.
-                        left = self.rows - start - used
+                        left = end - start - used
                         block, filled = self._block(min(self.batch_rows, left)), 0
-        if self.weights is not None and not weighty:
-            raise ValueError(
-                f"The column {self.weights!r} should have a weight above zero, but all are 0: "
-                "raise one, or pass weights=None."
-            )
+        if self.weights is not None and not weighty and not self._part:
+            raise weightless(self.weights)
+
+    def partitions(self, count: int) -> "list[ParquetRows]":
+        """The same rows, in order, as at most ``count`` streams of about as many rows.
+
+        They are cut where a row group ends, so that no group is read twice; with fewer groups than
+        ``count`` there are fewer streams.
+        """
+        return [
+            ParquetRows(files, self.columns, self.weights, self.batch_rows, part=True)
+            for files in cuts(self._files, count)
+        ]
 
     def take(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """The rows of the given numbers, counted over all files: values (n, D) and weights (n,).
@@ -113,6 +115,8 @@ class ParquetRows:
                 "over all files from 0."
             )
         taken = self._block(len(wanted))
+        # Rows are numbered over all the data, of which these may be a part.
+        wanted = wanted + self._files[0].start
         for file in self._files:
             first, last = np.searchsorted(wanted, (file.start, file.start + file.rows))
             if first == last:
@@ -130,22 +134,22 @@ class ParquetRows:
             return block, None
         return np.ascontiguousarray(block[:, :-1]), block[:, -1].copy()
 
-    def _parts(self, file: _File, wanted: np.ndarray | None) -> Iterator[tuple[int, np.ndarray]]:
+    def _parts(self, file: File, wanted: np.ndarray | None) -> Iterator[tuple[int, np.ndarray]]:
         """Parts of a file in order, each with the number of its first row, weights last."""
         names = [*self.columns, *([] if self.weights is None else [self.weights])]
-        with _opened(file.path) as source:
-            _require_unchanged(file, source.metadata.num_rows)
-            for start, end, groups in _spans(source.metadata, file.start, wanted):
+        with opened(file.path) as source:
+            require_unchanged(file, source.metadata.num_rows)
+            for start, end, groups in spans(source.metadata, file, wanted):
                 for batch in source.iter_batches(self.batch_rows, groups, names):
                     # The metadata may be damaged, too.
                     if start + batch.num_rows > end:
-                        raise _damaged(file.path)
+                        raise damaged(file.path)
                     yield start, self._checked(batch, names, file, start)
                     start += batch.num_rows
                 if start < end:
-                    raise _damaged(file.path)
+                    raise damaged(file.path)
 
-    def _checked(self, batch: Any, names: list[str], file: _File, start: int) -> np.ndarray:
+    def _checked(self, batch: Any, names: list[str], file: File, start: int) -> np.ndarray:
         import pyarrow as pa
 
         place = f"the Parquet file {file.path!r}"
@@ -177,7 +181,8 @@ def parquet(
 
     Args:
         path: a file, a folder (its files in the order of their paths, also those of folders inside;
-            names that start with . or _ are passed over), or several paths.
+            names that start with . or _ are passed over), a pattern such as ``data/*.parquet``
+            (what matches, in the order of the paths), or several of these.
         columns: the columns of numbers to read, in this order; by default all but the weights
             and an index of pandas.
         weights: the column with the weights of the rows, if there is one.
@@ -193,62 +198,21 @@ def parquet(
     if isinstance(columns, str):
         raise TypeError(f"columns should be a list of names, but is a text: pass [{columns!r}].")
     paths = [path] if isinstance(path, (str, os.PathLike)) else path
-    files: list[_File] = []
+    files: list[File] = []
     names: list[str] | None = None if columns is None else list(columns)
-    for name in [found for part in paths for found in _found(os.fsdecode(part))]:
-        status = os.stat(name)
-        with _opened(name) as source:
+    for name in [each for part in paths for each in found(os.fsdecode(part))]:
+        with opened(name) as source:
             schema, rows = source.schema_arrow, source.metadata.num_rows
         if names is None:
             names = [n for n in schema.names if n != weights and not n.startswith(_PANDAS_INDEX)]
         _require_columns(schema, names, weights, name)
         start = files[-1].start + files[-1].rows if files else 0
-        files.append(_File(name, start, rows, status.st_size, status.st_mtime_ns))
+        files.append(file_at(name, start, rows))
     if not files or files[-1].start + files[-1].rows == 0:
         raise ValueError(
             f"path should lead to Parquet files with rows, but {path!r} has none: check the path."
         )
     return ParquetRows(files, names or (), weights, batch_rows)
-
-
-def _found(path: str) -> list[str]:
-    if not os.path.isdir(path):
-        return [os.path.abspath(path)]
-    files: list[str] = []
-    for folder, inner, names in os.walk(os.path.abspath(path)):
-        inner[:] = [name for name in inner if not name.startswith((".", "_"))]
-        shown = [name for name in names if not name.startswith((".", "_"))]
-        files += [os.path.join(folder, name) for name in shown if name.endswith(_SUFFIXES)]
-    return sorted(files)
-
-
-@contextmanager
-def _opened(path: str) -> Iterator["ParquetFile"]:
-    """The open file; what pyarrow raises while it is read becomes one sentence."""
-    import pyarrow as pa
-    from pyarrow.parquet import ParquetFile
-
-    # Python's own error names the path and says why.
-    open(path, "rb").close()
-    try:
-        with ParquetFile(
-            path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
-        ) as source:
-            yield source
-    except MemoryError:
-        raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise _damaged(path) from error
-    finally:
-        pa.default_memory_pool().release_unused()
-
-
-def _require_unchanged(file: _File, rows: int) -> None:
-    status = os.stat(file.path)
-    if (status.st_size, status.st_mtime_ns, rows) != (file.size, file.modified, file.rows):
-        raise ValueError(
-            f"{file.path!r} was changed after it was opened: call latentia.data.parquet again."
-        )
 
 
 def _require_columns(schema: Any, names: list[str], weights: str | None, path: str) -> None:
@@ -276,23 +240,9 @@ def _require_columns(schema: Any, names: list[str], weights: str | None, path: s
             )
 
 
-def _spans(
-    metadata: Any, start: int, wanted: np.ndarray | None
-) -> Iterator[tuple[int, int, list[int]]]:
-    """Row groups to read together, with their first row and the row after their last."""
-    groups = range(metadata.num_row_groups)
-    ends = np.cumsum([start, *(metadata.row_group(group).num_rows for group in groups)]).tolist()
-    if wanted is None:
-        # All at once, so that small row groups make large batches.
-        yield start, ends[-1], list(groups)
-        return
-    places = np.searchsorted(wanted, ends)
-    for group in groups:
-        if places[group] < places[group + 1]:
-            yield ends[group], ends[group + 1], [group]
-
-
-def _damaged(path: str) -> ValueError:
+def weightless(name: str) -> ValueError:
+    """The error for a column of weights that are all zero."""
     return ValueError(
-        f"{path!r} is damaged or is no Parquet file: restore it from a copy, or write it again."
+        f"The column {name!r} should have a weight above zero, but all are 0: raise one, or pass "
+        "weights=None."
     )

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from latentia.data.interface import AbstractPartitions
 from latentia.data.table import Table
 from latentia.selection import Selection, compare
 from latentia.selection.candidates import Candidate
+from latentia.selection.partitioned import compare_partitioned
 
 from .mixture_shell import AbstractMixtureEstimator
 from .parameters import seed_of
@@ -44,21 +46,10 @@ def choose(
     Raises:
         ValueError: if no candidate can be chosen; the message has the reason.
     """
-    template = copy.deepcopy(estimator)
-    mixture = isinstance(template, AbstractMixtureEstimator)
-    read = template._prepare(X) if mixture else template._read(X, reset=True)
+    template, read = _prepared(estimator, X)
     values = read.astype(np.float64, copy=False)
     weight = read_sample_weight(sample_weight, values)
-    settings = [dict(zip(grid, each, strict=True)) for each in itertools.product(*grid.values())]
-    settings.sort(
-        key=lambda s: [list(grid[n]).index(v) for n, v in s.items() if n != "n_components"]
-    )
-    shells = [copy.copy(template).set_params(**setting) for setting in settings]
-    models = [shell._begin(values) for shell in shells]
-    candidates = [
-        _candidate(model[0] if mixture else model, setting, mixture)
-        for model, setting in zip(models, settings, strict=True)
-    ]
+    shells, candidates = _candidates(template, values, grid)
     found = compare(
         candidates,
         Table(values, tuple(column_names(template))),
@@ -75,6 +66,69 @@ def choose(
     shell = shells[found.index or 0]
     settle(shell, best, read.dtype)
     return shell, found
+
+
+def choose_partitioned(
+    estimator: Any, data: AbstractPartitions, grid: Mapping[str, Sequence[Any]], **options: Any
+) -> tuple[Any, Selection]:
+    """Fit an estimator with every combination of some parameters to data under an engine.
+
+    Args:
+        estimator: of Gaussian columns; it gives all other parameters, and is not changed.
+        data: under any engine, with named columns.
+        grid: as for ``choose``.
+        options: as for ``compare_partitioned``.
+
+    Returns:
+        A fitted estimator with the best parameters, and the ``Selection``.
+
+    Raises:
+        ValueError: if no candidate can be chosen, or the data cannot be read.
+    """
+    import pyarrow as pa
+
+    # The first rows tell what the columns are.
+    first, _ = next(iter(data.source.batches()))
+    names = data.source.columns or ()
+    template, read = _prepared(estimator, pa.table(dict(zip(names, first[:1000].T, strict=True))))
+    shells, candidates = _candidates(template, read, grid)
+    found = compare_partitioned(
+        candidates,
+        data,
+        learner=learner_of(_largest(shells), given=False),
+        key=seed_of(template.random_state),
+        **options,
+    )
+    best = found.best
+    shell = shells[found.index or 0]
+    settle(shell, best, np.dtype(float))
+    return shell, found
+
+
+def _prepared(estimator: Any, X: Any) -> tuple[Any, np.ndarray]:
+    """A copy of an estimator that knows the columns of a table, and its rows."""
+    template = copy.deepcopy(estimator)
+    if isinstance(template, AbstractMixtureEstimator):
+        return template, template._prepare(X)
+    return template, template._read(X, reset=True)
+
+
+def _candidates(
+    template: Any, values: np.ndarray, grid: Mapping[str, Sequence[Any]]
+) -> tuple[list[Any], list[Candidate]]:
+    """A shell and a candidate for each combination of parameters."""
+    mixture = isinstance(template, AbstractMixtureEstimator)
+    settings = [dict(zip(grid, each, strict=True)) for each in itertools.product(*grid.values())]
+    settings.sort(
+        key=lambda s: [list(grid[n]).index(v) for n, v in s.items() if n != "n_components"]
+    )
+    shells = [copy.copy(template).set_params(**setting) for setting in settings]
+    models = [shell._begin(values) for shell in shells]
+    candidates = [
+        _candidate(model[0] if mixture else model, setting, mixture)
+        for model, setting in zip(models, settings, strict=True)
+    ]
+    return shells, candidates
 
 
 def _largest(shells: list[Any]) -> Any:

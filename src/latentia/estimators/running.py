@@ -15,8 +15,8 @@ from latentia.learning import EM, Fit
 from latentia.learning.fit_result import FitInterrupted
 from latentia.learning.fitting import fit_rows
 from latentia.learning.status import Status
+from latentia.learning.table_fitting import on_host_fit
 from latentia.precision import on_host, precision_of
-from latentia.verbs import on_host_fit
 
 from .parameters import seed_of
 

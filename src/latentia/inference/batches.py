@@ -121,3 +121,19 @@ def ask_blocks(
 def _rows(leaf: Any, count: int) -> np.ndarray:
     array = np.asarray(leaf)
     return np.array(array.reshape(-1, *array.shape[2:])[:count])
+
+
+def require_width(model: Any, values: np.ndarray, argument: str) -> None:
+    """Raise ``ValueError`` if ``values [N, D]`` have other columns than the model describes."""
+    if values.shape[1] != model.likelihood.dim:
+        raise ValueError(
+            f"{argument} should have {model.likelihood.dim} columns, as the model has, but has "
+            f"{values.shape[1]}: choose the same columns that the model describes."
+        )
+
+
+def matching(model: Any, values: np.ndarray) -> np.ndarray:
+    """The data in the wider of their own and the model's precision."""
+    return values.astype(
+        np.result_type(values, *(leaf.dtype for leaf in jax.tree.leaves(model))), copy=False
+    )

@@ -71,15 +71,16 @@ class Gathering:
         heavy: how many rows have a weight above zero.
         total: the sum of all weights, added up in the order of the rows.
         seed: as for ``condense``.
+        passed: the weight of the rows before the first.
     """
 
-    def __init__(self, heavy: int, total: float, seed: int) -> None:
+    def __init__(self, heavy: int, total: float, seed: int, passed: float = 0.0) -> None:
         self._rng = _chance(seed)
         self._levels = None
         if heavy > MANY:
             self._levels = levels(self._rng.random(SAMPLED), total)
         self._total = total
-        self._passed = 0.0
+        self._passed = passed
         self._rows: list[ndarray] = []
         self._kept: list[ndarray] = []
 
@@ -96,6 +97,11 @@ class Gathering:
             kept = np.full(len(rows), self._total / SAMPLED)
         self._rows.append(values[rows])
         self._kept.append(kept)
+
+    def join(self, other: "Gathering") -> None:
+        """Take over the rows that another has gathered, which come after these."""
+        self._rows += other._rows
+        self._kept += other._kept
 
     def condense(self, limit: int) -> tuple[ndarray, ndarray]:
         """The points and weights that ``condense`` returns, once all rows were looked through."""

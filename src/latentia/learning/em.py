@@ -89,6 +89,9 @@ class EM(AbstractLearner):
             "likelihood.parts.variances".
         inference: how posteriors are found; by default what ``latentia.choose`` says of the model,
             refined until its error is within its tolerance for every row.
+        checkpoint: a file that holds the state of the fit after each pass over data under an
+            ``engine``. If it exists, the fit goes on from there, and ends with the same bits as one
+            without a break.
     """
 
     max_iter: int = eqx.field(static=True, default=1000)
@@ -102,6 +105,7 @@ class EM(AbstractLearner):
     fixed: Any = ()
     tied: tuple[str, ...] = eqx.field(static=True, default=())
     inference: AbstractInference | None = eqx.field(static=True, default=None)
+    checkpoint: str | None = eqx.field(static=True, default=None)
 
     @property
     def em(self) -> "EM":

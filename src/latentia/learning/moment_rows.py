@@ -86,6 +86,12 @@ class SecondMoments:
             factor: Any = np.linalg.qr(np.concatenate([self._root, gap]), mode="r")
             self._root = factor
 
+    def join(self, other: "SecondMoments") -> None:
+        """Count the rows that another, about the same centre, has counted."""
+        self._total += other._total
+        factor: Any = np.linalg.qr(np.concatenate([self._root, other._root]), mode="r")
+        self._root = factor
+
     def rows(self) -> tuple[np.ndarray, np.ndarray]:
         """What ``second_moment_rows`` returns, once all rows are counted."""
         return _arms(self._root, self._centre, self._spread, self._total)

@@ -1,20 +1,21 @@
-"""What a fit needs to know of a stream beforehand, from two passes over it."""
+"""What a fit needs to know of partitioned data beforehand, from two passes over them."""
 
-from collections.abc import Callable, Iterable
+from contextlib import closing
 from typing import NamedTuple
 
 import numpy as np
+
+from latentia.data.interface import AbstractPartitions, Source
+from latentia.data.reading import ahead, weighted_batches
 
 from .condensing import Gathering
 from .fitting import SAMPLE
 from .planning import Sample
 from .scaling import Level, Spread
 
-Batches = Iterable[tuple[np.ndarray, np.ndarray]]
-
 
 class Overview(NamedTuple):
-    """A stream of rows at a glance.
+    """The rows at a glance.
 
     Attributes:
         sample: the rows that starts look at, the same that they would see in memory.
@@ -40,30 +41,77 @@ class Overview(NamedTuple):
         return float(np.sqrt(np.sum(farthest**2)))
 
 
-def overview(columns: int, passes: Callable[[], Batches], seed: int) -> Overview:
-    """Look over a stream twice.
+class _Look(NamedTuple):
+    """What the first pass over a partition finds: how many rows have weight, and the sum of it."""
+
+    level: Level
+    heavy: int
+    mass: float
+    total: float
+    missing: bool
+
+
+class _Frame(NamedTuple):
+    """What the second pass over a partition needs to know of all the data, and of those before."""
+
+    level: Level
+    heavy: int
+    mass: float
+    seed: int
+    passed: float
+
+
+def overview(data: AbstractPartitions, seed: int) -> Overview:
+    """Look over data twice.
 
     Args:
-        columns: D.
-        passes: starts one more pass over the values ``[B, D]`` and weights ``[B]``.
+        data: under any engine.
         seed: decides which rows are drawn.
+
+    Raises:
+        ValueError: if no row has weight.
     """
-    level = Level(columns)
-    heavy, mass, total, missing = 0, 0.0, 0.0, False
-    for values, weight in passes():
-        level.add(values, weight)
-        kept = weight[weight > 0]
-        heavy += len(kept)
-        # In order, as it is drawn from.
-        mass = np.cumsum(np.append(mass, kept))[-1]
-        holes = np.isnan(values)
-        missing = missing or bool(holes.any())
-        total += float(weight[~holes.all(axis=1)].sum())
-    spread = Spread(level)
-    rows = Gathering(heavy, mass, seed)
-    for values, weight in passes():
-        spread.add(values, weight)
-        rows.add(values, weight)
+    looks = data.gather(_look, [None] * data.count)
+    level = looks[0].level
+    for look in looks[1:]:
+        level.join(look.level)
+    heavy = sum(look.heavy for look in looks)
+    if heavy == 0:
+        raise ValueError("weights should have one above zero, but all are 0: raise one.")
+    passed = np.cumsum([0.0, *(look.mass for look in looks)])
+    frames = [_Frame(level, heavy, float(passed[-1]), seed, float(each)) for each in passed[:-1]]
+    (spread, rows), *others = data.gather(_draw, frames)
+    for squares, more in others:
+        spread.join(squares)
+        rows.join(more)
     sample = Sample(*rows.condense(SAMPLE), labels=None, whole=False)
     reach = level.origin[:, None] + np.stack([level.low, level.high], axis=1)
+    total = sum(look.total for look in looks)
+    missing = any(look.missing for look in looks)
     return Overview(sample, *spread.summary(), level.mass, reach, total, missing)
+
+
+def _look(part: Source, _: None) -> _Look:
+    level = Level(part.width)
+    heavy, mass, total, missing = 0, 0.0, 0.0, False
+    with closing(ahead(weighted_batches(part))) as batches:
+        for values, weight in batches:
+            level.add(values, weight)
+            kept = weight[weight > 0]
+            heavy += len(kept)
+            # In order, as it is drawn from.
+            mass = float(np.cumsum(np.append(mass, kept))[-1])
+            holes = np.isnan(values)
+            missing = missing or bool(holes.any())
+            total += float(weight[~holes.all(axis=1)].sum())
+    return _Look(level, heavy, mass, total, missing)
+
+
+def _draw(part: Source, frame: _Frame) -> tuple[Spread, Gathering]:
+    spread = Spread(frame.level)
+    rows = Gathering(frame.heavy, frame.mass, frame.seed, frame.passed)
+    with closing(ahead(weighted_batches(part))) as batches:
+        for values, weight in batches:
+            spread.add(values, weight)
+            rows.add(values, weight)
+    return spread, rows

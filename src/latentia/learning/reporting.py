@@ -89,8 +89,7 @@ class Entropy(NamedTuple):
             return float(entropy(self.model, self.data, form=self.form, labelled=self.labelled))
 
 
-@partial(jax.jit, static_argnames=("form", "labelled"))
-def entropy(model: Any, data: AnyBlocks, *, form: Form, labelled: bool) -> Any:
+def posterior_entropy(model: Any, data: AnyBlocks, *, form: Form, labelled: bool) -> Any:
     """The total entropy of the posterior over states, for the integrated completed likelihood."""
     prepared = model.likelihood.prepare(form)
 
@@ -109,3 +108,6 @@ def entropy(model: Any, data: AnyBlocks, *, form: Form, labelled: bool) -> Any:
 
         total = jax.lax.fori_loop(0, part.used, add, total)
     return total
+
+
+entropy = partial(jax.jit, static_argnames=("form", "labelled"))(posterior_entropy)

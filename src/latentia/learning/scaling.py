@@ -54,6 +54,16 @@ class Level:
         self.low = np.minimum(self.low, gap.min(axis=0))
         self.high = np.maximum(self.high, gap.max(axis=0))
 
+    def join(self, other: "Level") -> None:
+        """Count the rows that another has counted, which come after these."""
+        started, more = self.mass > 0, other.mass > 0
+        self.origin = np.where(started, self.origin, other.origin)
+        step = np.where(more, other.origin - self.origin, 0.0)
+        self._total += other._total + other.mass * step
+        self.low = np.minimum(self.low, np.where(more, other.low + step, 0.0))
+        self.high = np.maximum(self.high, np.where(more, other.high + step, 0.0))
+        self.mass += other.mass
+
     @property
     def shift(self) -> np.ndarray:
         """``[D]``: from the origin to the mean."""
@@ -84,6 +94,10 @@ class Spread:
         for part in _chunks(values):
             gap = np.nan_to_num((_gap(values[part], origin) - shift) / unit)
             self._square += weight[part] @ gap**2
+
+    def join(self, other: "Spread") -> None:
+        """Count the rows that another, about the same means, has counted."""
+        self._square += other._square
 
     def summary(self) -> tuple[np.ndarray, np.ndarray]:
         """What ``column_summary`` returns, once all rows are counted."""

@@ -12,8 +12,9 @@ from latentia.data import encode, infer_items
 from latentia.data.table import Table, read_table, read_weights, require_observed
 from latentia.learning import EM, Fit
 from latentia.learning.grid import Grid, shares_program
+from latentia.learning.table_fitting import on_host_fit
 from latentia.precision import precision_of
-from latentia.verbs import fit, on_host_fit, score
+from latentia.verbs import fit, score
 
 from .candidates import COVARIANCES, Candidate, built, named, numbers
 from .selection import CRITERIA, Selection, best_of
@@ -171,7 +172,7 @@ class _Job:
             return [self._alone(number, chosen[0])]
         except (ValueError, FloatingPointError) as error:
             # A candidate that cannot be fitted is a row of the table, not the end.
-            return [(_failed(candidate, error), None) for candidate in chosen]
+            return [(failed_row(candidate, error), None) for candidate in chosen]
 
     def _tell(self, number: int, amount: float) -> None:
         if self.stop.is_set():
@@ -197,7 +198,7 @@ class _Job:
             if self.folds is not None:
                 scores = grid.held_out(self.folds).tolist()
         return [
-            (_row(candidate, found, score_), found)
+            (row_of(candidate, found, score_), found)
             for candidate, found, score_ in zip(chosen, fits, scores, strict=True)
         ]
 
@@ -208,7 +209,7 @@ class _Job:
         found = on_host_fit(found, self.table.columns)
         value = None if self.folds is None else self._held_out(number, candidate)
         self._tell(number, 1)
-        return _row(candidate, found, value), found
+        return row_of(candidate, found, value), found
 
     def _held_out(self, number: int, candidate: Candidate) -> float:
         values, weight = self.table.values, self.weight
@@ -222,7 +223,8 @@ class _Job:
         return total / float(weight[~np.isnan(values).all(axis=1)].sum())
 
 
-def _row(candidate: Candidate, found: Fit, held_out: float | None) -> dict[str, Any]:
+def row_of(candidate: Candidate, found: Fit, held_out: float | None) -> dict[str, Any]:
+    """The row of a candidate in the table of a ``Selection``."""
     return {
         **_distinct(candidate),
         "status": found.status.label,
@@ -235,7 +237,8 @@ def _row(candidate: Candidate, found: Fit, held_out: float | None) -> dict[str, 
     }
 
 
-def _failed(candidate: Candidate, error: Exception) -> dict[str, Any]:
+def failed_row(candidate: Candidate, error: Exception) -> dict[str, Any]:
+    """The row of a candidate that could not be fitted."""
     numbers_ = ("log_likelihood", "degrees_of_freedom", "bic", "aic", "icl", "held_out")
     return {**_distinct(candidate), "status": f"failed: {error}", **dict.fromkeys(numbers_)}
 

@@ -1,0 +1,131 @@
+"""Answers as columns of a table, and answers about data under some engine as Parquet files."""
+
+import glob
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from latentia.data.engines import engine_of
+from latentia.data.interface import Source
+from latentia.data.sources import source_of
+from latentia.inference.batches import require_width
+from latentia.inference.sequences import is_sequential
+from latentia.model import LatentVariableModel
+from latentia.verbs import infer, map_estimate, require_set, score
+
+VERBS = ("score", "map_estimate", "infer")
+
+
+def write_answers(
+    verb: str,
+    model: LatentVariableModel,
+    data: Any,
+    folder: str | os.PathLike[str],
+    *,
+    engine: Any = "stream",
+) -> list[str]:
+    """Ask a model about every row, and write the answers to Parquet files in the same order.
+
+    Each partition is read, asked about and written where its rows are; a file appears whole.
+
+    Args:
+        verb: "score" writes the column ``log_likelihood``; "map_estimate" writes ``component``, or
+            ``factor_0`` and so on; "infer" writes ``probability_0`` and so on, or the mean
+            ``factor_0`` and standard deviation ``deviation_0`` of each factor.
+        model: a model of rows whose parameters are set.
+        data: as for ``latentia.fit``: the path of Parquet files, a stream or a table.
+        folder: where to write ``part-00000.parquet`` and so on, one for each partition, which all
+            workers reach by this path. It is made if there is none.
+        engine: as for ``latentia.fit``.
+
+    Returns:
+        The paths of the files, in order.
+
+    Raises:
+        ValueError: if an argument does not fit, or the folder holds such files already.
+        OSError: if a file cannot be read or written.
+    """
+    if verb not in VERBS:
+        raise ValueError(f"verb should be one of {', '.join(map(repr, VERBS))}, but is {verb!r}.")
+    require_set(model)
+    if is_sequential(model):
+        raise ValueError("model should be one of rows, and not of sequences: ask it in memory.")
+    source = source_of(data, None)
+    require_width(model, np.empty((0, source.width)), "data")
+    place = os.path.abspath(os.fspath(folder))
+    os.makedirs(place, exist_ok=True)
+    if glob.glob(os.path.join(glob.escape(place), "part-*.parquet")):
+        raise ValueError(
+            f"folder should hold no answers yet, but {place!r} has files part-*.parquet: remove "
+            "them, or name another folder."
+        )
+    with closing(engine_of(engine).open(source)) as opened:
+        paths = [os.path.join(place, f"part-{i:05d}.parquet") for i in range(opened.count)]
+        return opened.gather(_written, [_Job(verb, model, path) for path in paths])
+
+
+class _Job(NamedTuple):
+    """What to ask about a partition, and where to write the answers."""
+
+    verb: str
+    model: Any
+    path: str
+
+
+def _written(part: Source, job: _Job) -> str:
+    import pyarrow as pa
+    from pyarrow.parquet import ParquetWriter
+
+    # Hidden until it is whole; by a name of its own, since a lost worker may still be writing.
+    place, name = os.path.split(job.path)
+    hidden = os.path.join(place, f".{name}-{secrets.token_hex(6)}.tmp")
+    writer = None
+    try:
+        for values, _ in part.batches():
+            table = pa.table(_ASKED[job.verb](job.model, values))
+            writer = ParquetWriter(hidden, table.schema) if writer is None else writer
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
+            os.replace(hidden, job.path)
+    finally:
+        if writer is not None:
+            writer.close()
+        if os.path.exists(hidden):
+            os.unlink(hidden)
+    return job.path
+
+
+def latent_columns(z: Any) -> dict[str, Any]:
+    """Latent variables of many rows as columns: states, factors, or both."""
+    if isinstance(z, tuple):
+        return {**latent_columns(z[0]), **latent_columns(z[1])}
+    values = np.asarray(z)
+    if values.ndim == 1:
+        return {"component": values.astype(np.int64)}
+    return {f"factor_{j}": column for j, column in enumerate(values.T)}
+
+
+def posterior_columns(parts: Sequence[Any]) -> dict[str, Any]:
+    """Posteriors of many rows, part by part, as columns."""
+    if hasattr(parts[0], "probabilities"):
+        shares = np.concatenate([np.asarray(part.probabilities) for part in parts])
+        return {f"probability_{k}": column for k, column in enumerate(shares.T)}
+    means = np.concatenate([np.asarray(part.mean) for part in parts])
+    spread = np.concatenate([np.asarray(part.covariance) for part in parts])
+    columns: dict[str, Any] = {}
+    for j, column in enumerate(means.T):
+        columns[f"factor_{j}"] = column
+        columns[f"deviation_{j}"] = np.sqrt(spread[:, j, j])
+    return columns
+
+
+_ASKED: dict[str, Callable[[Any, Any], dict[str, Any]]] = {
+    "score": lambda model, x: {"log_likelihood": score(model, x)},
+    "map_estimate": lambda model, x: latent_columns(map_estimate(model, x)),
+    "infer": lambda model, x: posterior_columns([infer(model, x)]),
+}

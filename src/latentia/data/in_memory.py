@@ -1,0 +1,78 @@
+"""Data in memory: read once, and kept as blocks in the units of the fit."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import jax
+import numpy as np
+
+from latentia.precision import precision_of
+
+from .blocks import Blocks, into_blocks
+from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
+from .reading import weighted_batches
+from .summing import added, call_of, compiled
+
+
+@final
+@dataclass(frozen=True)
+class Memory(AbstractEngine):
+    """One process that keeps all the data.
+
+    Args:
+        partitions: in how many partitions the data are summed.
+    """
+
+    partitions: int = 1
+
+    def open(self, source: Source) -> "PartitionsInMemory":
+        """The data of a source; they are read for good once their units are known."""
+        return PartitionsInMemory(source, self.partitions)
+
+
+@final
+class PartitionsInMemory(AbstractPartitions):
+    """The partitions of a source, each kept as blocks in the last units that were asked for."""
+
+    def __init__(self, source: Source, count: int) -> None:
+        self.source = source
+        self._parts = [source] if count == 1 else source.partitions(count)
+        self.count = len(self._parts)
+        self._kept: tuple[Units, list[Blocks]] | None = None
+
+    def gather(self, task: Callable[[Source, Any], R], arguments: Sequence[Any]) -> list[R]:
+        """See ``AbstractPartitions``."""
+        return [task(part, each) for part, each in zip(self._parts, arguments, strict=True)]
+
+    def total(
+        self, function: Callable[..., Any], parameters: Any, units: Units, **static: Any
+    ) -> Any:
+        """See ``AbstractPartitions``."""
+        call = call_of(function, parameters, units, static)
+        program = compiled(call.function, call.static)
+        with precision_of(np.empty(0)):
+            parts = [program(call.parameters, data) for data in self._blocks(call.units)]
+            return added(jax.device_get(parts))
+
+    def close(self) -> None:
+        """Forget the data."""
+        self._kept = None
+
+    def _blocks(self, units: Units) -> list[Blocks]:
+        if self._kept is None or not same_units(self._kept[0], units):
+            self._kept = None
+            parts = [jax.device_put(whole_blocks(part, units)) for part in self._parts]
+            self._kept = units, parts
+        return self._kept[1]
+
+
+def whole_blocks(source: Source, units: Units) -> Blocks:
+    """All rows of a source as blocks."""
+    values, weight = map(np.concatenate, zip(*weighted_batches(source), strict=True))
+    return into_blocks(values, weight, centre=units.centre, scale=units.scale, regroup=True)
+
+
+def same_units(one: Units, other: Units) -> bool:
+    """Whether data in these units are the same numbers."""
+    return all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))

@@ -1,0 +1,27 @@
+"""How data are cut for engines with workers: by their size, not by how many workers there are."""
+
+from collections.abc import Sequence
+
+from .interface import Source
+from .table_rows import TableRows
+
+# Enough rows that the work on them outweighs sending it, and enough parts for many workers.
+_ROWS = 2**17
+_MOST = 64
+
+
+def partitioned(source: Source, count: int | None) -> Sequence[Source]:
+    """The partitions of a source: at most ``count``, or by default one for some 100,000 rows."""
+    if count is None:
+        count = min(_MOST, max(1, round(source.rows / _ROWS)))
+    return [source] if count == 1 else source.partitions(count)
+
+
+def require_on_disk(source: Source, engine: str) -> None:
+    """Raise ``ValueError`` for a table in memory, which workers cannot read."""
+    if isinstance(source, TableRows):
+        raise ValueError(
+            f"data should be the path of Parquet files with the engine {engine!r}, whose workers "
+            "read them themselves, but are in memory: write them to a file, or use the engine "
+            "'memory' or 'mesh'."
+        )

@@ -1,0 +1,49 @@
+"""Streams: one partition after another is read, batch by batch, again in every pass."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
+from .summing import added, call_of, sum_partition
+
+
+@final
+@dataclass(frozen=True)
+class Stream(AbstractEngine):
+    """One process that holds no more than two batches of the data at a time.
+
+    Args:
+        partitions: in how many partitions the data are summed; other engines with as many give the
+            same bits.
+    """
+
+    partitions: int = 1
+
+    def open(self, source: Source) -> "StreamedPartitions":
+        """The data of a source, of which nothing is read yet."""
+        return StreamedPartitions(source, self.partitions)
+
+
+@final
+class StreamedPartitions(AbstractPartitions):
+    """The partitions of a source, worked on one after another in this process."""
+
+    def __init__(self, source: Source, count: int) -> None:
+        self.source = source
+        self._parts = [source] if count == 1 else source.partitions(count)
+        self.count = len(self._parts)
+
+    def gather(self, task: Callable[[Source, Any], R], arguments: Sequence[Any]) -> list[R]:
+        """See ``AbstractPartitions``."""
+        return [task(part, each) for part, each in zip(self._parts, arguments, strict=True)]
+
+    def total(
+        self, function: Callable[..., Any], parameters: Any, units: Units, **static: Any
+    ) -> Any:
+        """See ``AbstractPartitions``."""
+        call = call_of(function, parameters, units, static)
+        return added([sum_partition(part, call) for part in self._parts])
+
+    def close(self) -> None:
+        """Nothing is held."""

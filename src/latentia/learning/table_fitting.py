@@ -1,0 +1,42 @@
+"""Fitting data in memory by EM: tables, and sequences of rows."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from latentia.data.table import read_labels, read_table, read_weights, require_observed
+from latentia.inference.batches import matching, require_width
+from latentia.inference.sequences import is_sequential
+from latentia.precision import on_host, precision_of
+
+from .em import EM
+from .fit_result import Fit
+from .fitting import fit_rows
+from .sequence_fitting import fit_any_sequences
+
+
+def fit_by_em(model: Any, data: Any, weights: Any, labels: Any, learner: EM, key: int) -> Fit:
+    """Maximum likelihood from data in memory; see ``latentia.fit``."""
+    if learner.checkpoint is not None:
+        raise ValueError(
+            "checkpoint should be None for a fit in memory, which has none: pass engine='memory', "
+            "or another engine, too."
+        )
+    if is_sequential(model):
+        options = {"weights": weights, "labels": labels, "learner": learner, "seed": key}
+        return fit_any_sequences(model, data, **options)
+    table = read_table(data)
+    require_observed(table)
+    require_width(model, table.values, "data")
+    weight = read_weights(weights, len(table.values))
+    codes = read_labels(labels, len(table.values), model.likelihood.states)
+    with precision_of(model, table.values):
+        values = matching(model, table.values)
+        weight = np.ones(len(values)) if weight is None else weight
+        return on_host_fit(fit_rows(model, values, weight, codes, learner, key), table.columns)
+
+
+def on_host_fit(fit: Fit, columns: tuple[str, ...] | None) -> Fit:
+    """A fit whose model holds NumPy arrays, and the names of the columns."""
+    return replace(fit, model=on_host(fit.model), columns=columns)

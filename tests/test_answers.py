@@ -1,0 +1,74 @@
+import os
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import latentia
+from latentia import GaussianLatent, LatentVariableModel, LinearGaussian
+from latentia.answers import write_answers
+from latentia.data import Dask, Stream
+from laws.engines import MODEL, rows, write
+
+VALUES, _ = rows()
+VALUES = (VALUES - VALUES.mean(axis=0)) / VALUES.std(axis=0)
+FACTORS = LatentVariableModel(
+    GaussianLatent(1), LinearGaussian(np.ones((3, 1)), np.zeros(3), noise=np.ones(3))
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("rows"), VALUES)
+
+
+@pytest.fixture(scope="module")
+def client():
+    from distributed import Client
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with Client(processes=False, set_as_default=False, **options) as found:
+        yield found
+
+
+def columns(paths):
+    return pq.read_table(paths).to_pandas().to_numpy()
+
+
+@pytest.mark.parametrize("engine", ["dask", "mesh", Stream(3)], ids=str)
+def test_answers_are_those_of_memory_in_order(folder, tmp_path, client, engine):
+    engine = Dask(client, partitions=3) if engine == "dask" else engine
+    paths = [write_answers(verb, MODEL, folder, tmp_path / verb, engine=engine)
+             for verb in ("score", "map_estimate", "infer")]  # fmt: skip
+    assert len(paths[0]) == (1 if engine == "mesh" else 3)
+    scores, states, shares = map(columns, paths)
+    np.testing.assert_allclose(scores[:, 0], latentia.score(MODEL, VALUES), rtol=1e-12)
+    np.testing.assert_array_equal(states[:, 0], latentia.map_estimate(MODEL, VALUES))
+    expected = latentia.infer(MODEL, VALUES).probabilities
+    np.testing.assert_allclose(shares, expected, rtol=1e-10)
+
+
+def test_factors_have_means_and_deviations(folder, tmp_path):
+    found = columns(write_answers("infer", FACTORS, folder, tmp_path / "out"))
+    posterior = latentia.infer(FACTORS, VALUES)
+    np.testing.assert_allclose(found[:, 0], posterior.mean[:, 0], rtol=1e-12)
+    np.testing.assert_allclose(found[:, 1], np.sqrt(posterior.covariance[:, 0, 0]), rtol=1e-12)
+
+
+def test_a_file_that_breaks_leaves_nothing_half_written(tmp_path):
+    broken = VALUES.copy()
+    broken[4000, 1] = np.inf
+    folder = write(tmp_path / "rows", broken)
+    with pytest.raises(ValueError, match="row 4000"):
+        write_answers("score", MODEL, folder, tmp_path / "out", engine=Stream(3))
+    assert sorted(os.listdir(tmp_path / "out")) == ["part-00000.parquet", "part-00001.parquet"]
+
+
+def test_what_does_not_fit_is_refused(folder, tmp_path):
+    with pytest.raises(ValueError, match="verb should be one of"):
+        write_answers("predict", MODEL, folder, tmp_path)
+    with pytest.raises(ValueError, match="data should have 3 columns"):
+        write_answers("score", MODEL, VALUES[:, :2], tmp_path, engine="memory")
+    (tmp_path / "part-00000.parquet").write_text("")
+    with pytest.raises(ValueError, match="folder should hold no answers yet"):
+        write_answers("score", MODEL, folder, tmp_path)
