@@ -19,6 +19,7 @@ ELSEWHERE = {
     # Free parameters of a density that the user writes: nothing is learned by EM.
     "Continuous": "inference/test_ladder.py",
     "Custom": "inference/test_ladder.py",
+    "Enumerated": "likelihoods/test_enumerated.py",
     # Learned by stochastic gradients, with an encoder in place of exact posteriors.
     "Neural": "inference/test_amortized.py",
     "FlowLatent": "latents/test_vector_priors.py",

@@ -261,9 +261,8 @@ def test_noise_of_1e_12_is_scored_right():
     np.testing.assert_allclose(score(model, x), expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["student t mixture", "gaussian mixture"])
-def test_parameters_and_data_of_different_precisions(name):
-    model = MODELS[name]
+def test_parameters_and_data_of_different_precisions():
+    model = MODELS["student t mixture"]
     narrow = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), model)
     x = sample(model, 0, 200).x
     found = [fit(one, data).objective for one in (model, narrow) for data in (x, x.astype("f4"))]

@@ -83,6 +83,7 @@ def test_training_finds_the_regression():
     assert fit.bound > exact - 0.1
 
 
+@pytest.mark.slow
 def test_pictures_and_missing_pixels():
     doges = lt.datasets.doges(60, seed=0, size=8)
     u = doges.factors[:, 4:5]

@@ -57,6 +57,7 @@ def all_paths(x, u):
     return out
 
 
+@pytest.mark.slow
 def test_answers_are_those_of_all_paths():
     x, u = series(7)
     # Nothing is seen of this step, but its covariate moves the chain.
