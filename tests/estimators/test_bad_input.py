@@ -104,12 +104,21 @@ def test_what_is_no_table_of_numbers_is_refused(estimator, case):
     assert "X" in str(refused.value)
 
 
-@pytest.mark.parametrize("case", SHAPES)
+# The core reads paths itself, and has sentences of its own for what is wrong with one.
+@pytest.mark.parametrize("case", sorted(set(SHAPES) - {"a path"}))
 def test_the_core_refuses_it_too(fitted, case):
     bad, error, message = SHAPES[case]
     with pytest.raises(error, match=message) as refused:
         latentia.fit(fitted.model_, bad)
     assert "data" in str(refused.value)
+
+
+def test_a_path_that_leads_to_no_parquet_file_is_named(fitted, tmp_path):
+    with pytest.raises(FileNotFoundError, match="data.csv"):
+        latentia.fit(fitted.model_, tmp_path / "data.csv")
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="data.csv' is damaged or is no Parquet file"):
+        latentia.fit(fitted.model_, tmp_path / "data.csv")
 
 
 @pytest.mark.parametrize("case", sorted(set(SHAPES) - {"no observed column"}))

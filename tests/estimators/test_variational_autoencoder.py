@@ -75,10 +75,8 @@ def test_wrong_arguments_are_named(options, message):
         lt.VariationalAutoencoder(**options).fit(np.full((20, 3), 0.5))
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("conv", "residual")]
-
-
-@pytest.mark.parametrize("network", ["mlp", *SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("network", ["mlp", "conv", "residual"])
 def test_covariates_make_it_conditional(network, pictures, tmp_path):
     u = np.linspace(-1, 1, 2 * len(pictures)).reshape(-1, 2)
     vae = lt.VariationalAutoencoder(2, widths=(8,), network=network, **QUICK)

@@ -104,6 +104,7 @@ def test_a_factor_model_is_fitted_from_moments_of_partitions(folder, client):
         np.testing.assert_allclose(fit.model.likelihood.noise, whole.model.likelihood.noise, 1e-6)
 
 
+@pytest.mark.slow
 def test_two_devices_climb_as_one_does():
     code = """
         import jax, numpy as np, latentia

@@ -68,6 +68,7 @@ def test_a_full_covariance_is_about_the_fixed_mean():
     )
 
 
+@pytest.mark.slow
 def test_fixed_weights_leave_what_they_leave():
     weights = np.array([0.5, UNSET, UNSET])
     model = LatentVariableModel(Discrete(weights), Switch(Gaussian(dim=2), 3))

@@ -173,6 +173,7 @@ def test_the_overview_has_the_numbers_of_the_columns(batch, partitions):
     np.testing.assert_allclose(seen.radius(centre, np.ones(3)), np.linalg.norm(farthest))
 
 
+@pytest.mark.slow
 def test_every_pass_is_logged(stream, caplog):
     with caplog.at_level(logging.INFO, "latentia"):
         fit = latentia.fit(mixture(), stream(blobs()))
