@@ -48,8 +48,10 @@ def test_draws_follow_the_autoregression():
     np.testing.assert_allclose(slopes.T, transition[:2], atol=5 / np.sqrt(2000))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("lags", [1, 2])
+@pytest.mark.parametrize(
+    "lags",
+    [pytest.param(1, marks=pytest.mark.exhaustive), pytest.param(2, marks=pytest.mark.slow)],
+)
 def test_em_climbs_to_the_space_of_the_factors(lags):
     x, _, factors = drawn(lags)
     # A series that begins late, one that is seen every third step, and single gaps.
@@ -93,7 +95,7 @@ def test_regressors_and_several_panels():
     assert (coming.mean[0] - coming.mean[1] > 30).all()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_gradient_ends_where_em_does():
     x = drawn(1, steps=120)[0]
     model = lt.dynamic_factors(8, 2)

@@ -76,7 +76,7 @@ def many_supports():
     numpyro.factor("extra", 0.0)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_all_supports_keep_their_total():
     model, x = lt.from_numpyro(many_supports)
     assert x == {}

@@ -33,7 +33,7 @@ def test_derivatives_are_those_of_the_clipped_eigenvalues(values):
     assert (np.asarray(slope) * 2 * step).sum() == pytest.approx(float(change), rel=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["gaussian mixture", "gaussian hidden markov model"])
 def test_the_gradient_reaches_what_em_reaches(name):
     model = MODELS[name]

@@ -9,7 +9,7 @@ FAITHFUL = load_faithful().data
 OUTLIERS = np.array([[9.0, 140.0], [0.0, 150.0], [10.0, 10.0], [9.0, 20.0], [11.0, 120.0]])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_clusters_stay_where_they_are_among_outliers():
     clean = StudentTMixture(2, df=4.0).fit(FAITHFUL)
     dirty = StudentTMixture(2, df=4.0).fit(np.concatenate([FAITHFUL, OUTLIERS]))

@@ -62,7 +62,7 @@ def test_a_banana_passes_by_a_flow_and_has_the_moments_of_quadrature():
     ]
     before = lt.infer(model, x, inference=lt.Ladder(rungs=CHEAP))
     assert before.verdict.level != "pass"
-    posterior = lt.infer(model, x, inference=lt.Ladder(rungs=(*CHEAP, lt.Flow())))
+    posterior = lt.infer(model, x, inference=lt.Ladder(rungs=(*CHEAP, lt.Flow()), draws=16384))
     assert posterior.verdict.level == "pass"
     assert posterior.rung == "normalising flow"
     assert posterior.log_evidence == pytest.approx(np.log(mass.sum()), abs=0.02)
@@ -94,7 +94,7 @@ ERROR = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
 SCALES = {"mu": Normal(0, 5), "tau": HalfCauchy(5)}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_centred_eight_schools_agree_with_the_other_form_where_they_pass():
     free = lt.LatentVariableModel(
         lt.Continuous(SCALES | {"t": Normal(0, 1, shape=8)}),
@@ -108,7 +108,8 @@ def test_centred_eight_schools_agree_with_the_other_form_where_they_pass():
     easy = easy.derive(lambda z: {"theta": z["mu"] + z["tau"] * z["t"]})
     hard = lt.infer(bound, EFFECT, inference=lt.Ladder(rungs=(*CHEAP, lt.Flow())))
     assert [step.verdict.level == "pass" for step in hard.path[:-1]] == [False] * 4
-    assert hard.verdict.level == "pass"
+    # The flow reaches into the neck, but where it is thinnest draws cannot move on, and it is said.
+    assert hard.verdict.level == "suspect" and "stuck" in hard.verdict.reason
     low, high = hard.evidence_interval
     assert low - 0.02 < easy.log_evidence < high + 0.02
     for name in ("mu", "tau", "theta"):

@@ -172,7 +172,7 @@ def simulated(sequences, steps, seed=0):
     return drawn.x, u
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("learner", [lt.EM(start="given", tol=1e-9), lt.Gradient(start="given")])
 def test_the_system_is_found_again(learner):
     x, u = simulated(4, 150)

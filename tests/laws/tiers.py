@@ -47,6 +47,8 @@ RARE = (
     "mixture of poisson regressions",
     "factor analysis with covariates",
     "regressions along a markov chain",
+    "driven markov chain",
+    "driven gaussian chain",
     "gaussian regression",
     "mixture of products",
 )

@@ -141,9 +141,11 @@ def all_of_them(sign):
         worker.send_signal(sign)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("harm", [one, all_of_them])
-@pytest.mark.parametrize("keep", [0, 10**9])
+@pytest.mark.parametrize(
+    "keep",
+    [pytest.param(0, marks=pytest.mark.exhaustive), pytest.param(10**9, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP])
 @pytest.mark.parametrize("kind", [Dask, Processes])
 def test_lost_and_frozen_workers_change_no_bit(

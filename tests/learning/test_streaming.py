@@ -105,11 +105,13 @@ CASES = {
 
 
 LONG = ("mixture", "missing", "binary", "weighted", "factors, weighted")
+# Streams are partitions like those of any engine, whose laws run by default.
+MARKS = dict.fromkeys(LONG, pytest.mark.exhaustive) | {"missing": pytest.mark.slow}
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in CASES],
+    [pytest.param(name, marks=MARKS.get(name, ())) for name in CASES],
 )
 def test_a_stream_gives_what_memory_gives(stream, name):
     model, values, weight, learner = CASES[name]
