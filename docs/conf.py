@@ -41,7 +41,8 @@ autodoc_member_order = "groupwise"
 # scikit-learn makes these, and their texts refer to its own glossary.
 autodoc_default_options = {
     "exclude-members": "get_metadata_routing, set_fit_request, set_partial_fit_request, "
-    "set_predict_request, set_predict_proba_request, set_score_request"
+    "set_predict_request, set_predict_proba_request, set_score_request, set_transform_request, "
+    "set_inverse_transform_request"
 }
 # Attributes of one name in several classes: a type in a signature may then look like any of them.
 suppress_warnings = ["ref.python"]

@@ -26,7 +26,7 @@ def from_numpyro(
 
     Args:
         function: the NumPyro model, whose latent sites are continuous.
-        *args, **kwargs: what it is called with, observations included. In x they stand under the
+        args, kwargs: what it is called with, observations included. In x they stand under the
             names of the function's arguments; another x has to be of the same shapes.
 
     Raises:
