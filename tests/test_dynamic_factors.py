@@ -81,7 +81,7 @@ def test_em_climbs_to_the_space_of_the_factors(lags):
     assert lt.forecast(found.model, x, 3).mean.shape == (3, 8)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_regressors_and_several_panels():
     x, u, factors = drawn(1, effects=2.0)
     other = drawn(1, steps=120, effects=2.0, seed=1)

@@ -73,7 +73,7 @@ def test_effects_are_generalised_least_squares_at_the_variances_found(trend, lea
     assert found.degrees_of_freedom == 1 + 2 + 1 + trend
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_several_series_and_a_series_in_other_units():
     x, u = series()
     other = series(1)

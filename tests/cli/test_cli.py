@@ -208,7 +208,7 @@ def test_a_series_is_a_hidden_markov_model(tmp_path):
     assert len(ask("score", model, path, "--sequence", "run").output.split()) == 3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_series_is_a_linear_dynamical_system(tmp_path):
     path = tmp_path / "series.csv"
     rng = np.random.default_rng(0)

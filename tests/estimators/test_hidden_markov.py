@@ -111,7 +111,7 @@ def test_a_fit_finds_what_made_the_data_and_says_how_it_went():
     assert model.score(x) > set_by_hand().score(x)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_params_and_init_params_say_what_is_learned():
     x, _ = set_by_hand().sample(400, random_state=0)
     model = GaussianHMM(3, "diag", params="mc", init_params="")

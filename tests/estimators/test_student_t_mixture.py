@@ -33,7 +33,7 @@ def test_the_more_general_model_fits_better_and_its_parts_agree():
     assert "Student t components" in free.summary()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_files_and_batches(tmp_path):
     x = FAITHFUL.copy()
     x[::7, 0] = np.nan

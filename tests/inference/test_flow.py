@@ -75,7 +75,7 @@ def funnel_density(z):
     return Normal(0, jnp.exp(z["v"] / 2), shape=2)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_neals_funnel_passes_by_a_flow():
     # Neal 2003: v is normal with standard deviation 3, and the evidence is 1.
     prior = lt.Continuous({"v": Normal(0, 3), "x": funnel_density})

@@ -199,7 +199,7 @@ def test_the_system_is_found_again(learner):
         assert lt.score(tried, ragged[0], given=ragged[1]).sum() <= found.log_likelihood + 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_fit_from_nothing_climbs_with_a_prior_and_covariates_that_repeat_each_other():
     x, u = simulated(2, 60)
     u = np.concatenate([u, u[..., :1], np.ones_like(u[..., :1])], axis=-1)

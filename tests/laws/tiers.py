@@ -49,6 +49,8 @@ RARE = (
     "regressions along a markov chain",
     "driven markov chain",
     "driven gaussian chain",
+    "bernoulli mixture",
+    "mixed mixture",
     "gaussian regression",
     "mixture of products",
 )
