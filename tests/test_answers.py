@@ -22,15 +22,6 @@ def folder(tmp_path_factory):
     return write(tmp_path_factory.mktemp("rows"), VALUES)
 
 
-@pytest.fixture(scope="module")
-def client():
-    from distributed import Client
-
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with Client(processes=False, set_as_default=False, **options) as found:
-        yield found
-
-
 def columns(paths):
     return pq.read_table(paths).to_pandas().to_numpy()
 

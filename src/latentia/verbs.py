@@ -152,9 +152,7 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
         require_set(model)
         return answer_by_climbing(model, x, ask, labels, given, inference, key)
     if is_deep(model):
-        choose(model)
-        if not is_traced(model, x):
-            require_set(model)
+        require_set(model)
         return answer_amortized(model, x, ask, labels, given)
     return _answer(model, with_covariates(model, x, given, "x"), ask, labels)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from data.mixed_columns import DATA
 from latentia.data import (
     Column,
     Schema,
@@ -21,14 +22,6 @@ from latentia.data import (
 )
 
 NAN = np.nan
-DATA = {
-    "flag": [True, None, False, True],
-    "text": ["no", "yes", None, "yes"],
-    "two": [5, 7, 7, 5],
-    "many": [3, 0, 12, 3],
-    "below": [-1, 4, 5, 6],
-    "real": [0.5, None, 2.0, 1.0],
-}
 COLUMNS = (
     Column("flag", "bernoulli", (False, True)),
     Column("text", "categorical", ("no", "yes")),

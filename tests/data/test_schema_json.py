@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
+from data.mixed_columns import DATA
 from latentia.data import (
     describe,
     from_json,
@@ -16,16 +17,7 @@ from latentia.data import (
 )
 
 NAN = float("nan")
-MIXED = pl.DataFrame(
-    {
-        "flag": [True, None, False, True],
-        "text": ["no", "yes", None, "yes"],
-        "two": [5, 7, 7, 5],
-        "many": [3, 0, 12, 3],
-        "below": [-1, 4, 5, 6],
-        "real": [0.5, None, 2.0, 1.0],
-    }
-)
+MIXED = pl.DataFrame(DATA)
 
 
 def test_a_schema_goes_through_json():

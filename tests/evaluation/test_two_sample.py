@@ -50,3 +50,9 @@ def test_the_same_table_twice_is_as_near_as_can_be():
 def test_what_cannot_be_compared_is_one_sentence(first, second, options, message):
     with pytest.raises(ValueError, match=message):
         lt.two_sample(first, second, **options)
+
+
+@pytest.mark.parametrize("table", [np.array([["a", "b"]] * 3), [], np.zeros(4), None])
+def test_what_is_no_table_is_named(table):
+    with pytest.raises((ValueError, TypeError), match="second should"):
+        lt.two_sample(np.zeros((5, 2)), table)

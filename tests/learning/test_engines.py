@@ -60,15 +60,6 @@ def memory():
     return latentia.fit(mixture(), VALUES, weights=WEIGHT, learner=LEARNER)
 
 
-@pytest.fixture(scope="module")
-def client():
-    from distributed import Client
-
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with Client(processes=False, set_as_default=False, **options) as found:
-        yield found
-
-
 def assert_same(fit, other, rtol=1e-12):
     np.testing.assert_allclose(fit.trace, other.trace, rtol=rtol)
     np.testing.assert_allclose(fit.log_likelihood, other.log_likelihood, rtol=rtol)

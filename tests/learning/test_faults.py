@@ -41,15 +41,6 @@ def undisturbed(tmp_path_factory):
     return fit(write(tmp_path_factory.mktemp("whole"), VALUES, WEIGHT), Stream(4))
 
 
-@pytest.fixture(scope="module")
-def client():
-    from distributed import Client
-
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with Client(processes=False, set_as_default=False, **options) as found:
-        yield found
-
-
 def truncated(path):
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])

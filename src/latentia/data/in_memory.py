@@ -11,6 +11,7 @@ from latentia.precision import precision_of
 
 from .blocks import Blocks, into_blocks
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
+from .partitioning import one_by_one, partitioned
 from .reading import weighted_batches
 from .summing import added, call_of, compiled
 
@@ -37,13 +38,13 @@ class PartitionsInMemory(AbstractPartitions):
 
     def __init__(self, source: Source, count: int) -> None:
         self.source = source
-        self._parts = [source] if count == 1 else source.partitions(count)
+        self._parts = partitioned(source, count)
         self.count = len(self._parts)
         self._kept: tuple[Units, list[Blocks]] | None = None
 
     def gather(self, task: Callable[[Source, Any], R], arguments: Sequence[Any]) -> list[R]:
         """See ``AbstractPartitions``."""
-        return [task(part, each) for part, each in zip(self._parts, arguments, strict=True)]
+        return one_by_one(task, self._parts, arguments)
 
     def total(
         self, function: Callable[..., Any], parameters: Any, units: Units, **static: Any

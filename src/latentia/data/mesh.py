@@ -18,6 +18,7 @@ from latentia.precision import precision_of
 from .blocks import Blocks
 from .in_memory import same_units, whole_blocks
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
+from .partitioning import one_by_one
 from .summing import call_of
 
 _AXIS = "data"
@@ -53,8 +54,7 @@ class PartitionsOnMesh(AbstractPartitions):
 
     def gather(self, task: Callable[[Source, Any], R], arguments: Sequence[Any]) -> list[R]:
         """See ``AbstractPartitions``."""
-        (argument,) = arguments
-        return [task(self.source, argument)]
+        return one_by_one(task, [self.source], arguments)
 
     def total(
         self, function: Callable[..., Any], parameters: Any, units: Units, **static: Any

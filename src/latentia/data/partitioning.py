@@ -1,8 +1,9 @@
 """How data are cut for engines with workers: by their size, not by how many workers there are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from .interface import Source
+from .interface import R, Source
 from .table_rows import TableRows
 
 # Enough rows that the work on them outweighs sending it, and enough parts for many workers.
@@ -15,6 +16,13 @@ def partitioned(source: Source, count: int | None) -> Sequence[Source]:
     if count is None:
         count = min(_MOST, max(1, round(source.rows / _ROWS)))
     return [source] if count == 1 else source.partitions(count)
+
+
+def one_by_one(
+    task: Callable[[Source, Any], R], parts: Sequence[Source], arguments: Sequence[Any]
+) -> list[R]:
+    """``AbstractPartitions.gather`` in this process alone."""
+    return [task(part, each) for part, each in zip(parts, arguments, strict=True)]
 
 
 def require_on_disk(source: Source, engine: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
+from .partitioning import one_by_one, partitioned
 from .summing import added, call_of, sum_partition
 
 
@@ -31,12 +32,12 @@ class StreamedPartitions(AbstractPartitions):
 
     def __init__(self, source: Source, count: int) -> None:
         self.source = source
-        self._parts = [source] if count == 1 else source.partitions(count)
+        self._parts = partitioned(source, count)
         self.count = len(self._parts)
 
     def gather(self, task: Callable[[Source, Any], R], arguments: Sequence[Any]) -> list[R]:
         """See ``AbstractPartitions``."""
-        return [task(part, each) for part, each in zip(self._parts, arguments, strict=True)]
+        return one_by_one(task, self._parts, arguments)
 
     def total(
         self, function: Callable[..., Any], parameters: Any, units: Units, **static: Any

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .complete import read_complete
+
 _BINS = 20
 
 
@@ -64,7 +66,8 @@ def disentanglement(
     Raises:
         ValueError: if the tables do not fit each other, are not finite or have fewer than 40 rows.
     """
-    z, truth = _read(codes, "codes"), _read(factors, "factors")
+    least = 2 * _BINS
+    z, truth = read_complete(codes, "codes", least), read_complete(factors, "factors", least)
     if len(z) != len(truth):
         raise ValueError(f"factors should have {len(z)} rows, as codes have, but has {len(truth)}.")
     known = tuple(map(str, range(truth.shape[1]) if names is None else names))
@@ -121,15 +124,3 @@ def _gap(information: np.ndarray, entropies: np.ndarray) -> float:
     varies = entropies > 0
     gaps = (ranked[-1] - second)[varies] / entropies[varies]
     return float(gaps.mean()) if varies.any() else 0.0
-
-
-def _read(table: Any, argument: str) -> np.ndarray:
-    values = np.asarray(table, float)
-    if values.ndim != 2 or len(values) < 2 * _BINS:
-        raise ValueError(
-            f"{argument} should be a table with at least {2 * _BINS} rows, but has the shape "
-            f"{values.shape}."
-        )
-    if not np.isfinite(values).all():
-        raise ValueError(f"{argument} should be finite, but has missing or infinite entries.")
-    return values

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from .complete import read_complete
+
 
 @dataclass(frozen=True)
 class TwoSample:
@@ -39,7 +41,7 @@ def two_sample(first: Any, second: Any, *, permutations: int = 999, key: int = 0
         ValueError: if a table has fewer than two rows, entries that are not finite, or another
             number of columns than the other, or ``permutations`` is not a positive whole number.
     """
-    tables = _read(first, "first"), _read(second, "second")
+    tables = read_complete(first, "first", 2), read_complete(second, "second", 2)
     if tables[0].shape[1] != tables[1].shape[1]:
         raise ValueError(
             f"second should have {tables[0].shape[1]} columns, as first has, but has "
@@ -78,18 +80,3 @@ def _distances(rows: np.ndarray) -> np.ndarray:
     squares = square[:, None] + square - 2 * rows @ rows.T
     np.fill_diagonal(squares, 0.0)
     return np.sqrt(np.maximum(squares, 0.0))
-
-
-def _read(table: Any, argument: str) -> np.ndarray:
-    values = np.asarray(table, float)
-    if values.ndim != 2 or len(values) < 2:
-        raise ValueError(
-            f"{argument} should be a table [N, D] with at least two rows, but has the shape "
-            f"{values.shape}."
-        )
-    if not np.isfinite(values).all():
-        raise ValueError(
-            f"{argument} should be finite, but has missing or infinite entries: leave those rows "
-            "out, or fill them in."
-        )
-    return values

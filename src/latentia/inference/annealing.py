@@ -73,7 +73,8 @@ def bound_evidence(mover: Mover, path: Path, drawn: np.ndarray, count: int, seed
     for place in reversed(range(len(legs))):
         backwards = backwards + gaps[place] * log_ratios(mover.proposal, points, values)
         if place:
-            moved = mover.move(points, *(legs[place - 1][0], _ROUNDS, legs[place - 1][1]))
+            share, step = legs[place - 1]
+            moved = mover.move(points, share, _ROUNDS, step)
             points, values = moved.points, moved.values
     return between(forwards, backwards)
 

@@ -44,6 +44,12 @@ class Weighted(NamedTuple):
         return mean, (gap * self.weights[:, None]).T @ gap
 
 
+def even(points: np.ndarray, z: Any, size: float) -> Weighted:
+    """Points that all count alike, together as much as ``size`` independent draws."""
+    weights = np.full(len(points), 1 / len(points))
+    return Weighted(points, z, weights, float("nan"), size, 0.0, np.inf, 0.0)
+
+
 class LowerBound(NamedTuple):
     """The evidence lower bound of a Gaussian approximation, in nats, and its standard error."""
 

@@ -18,12 +18,25 @@ class CheckpointError(ValueError):
     """A checkpoint is damaged, or belongs to another training."""
 
 
-def write_checkpoint(path: str, arrays: list[np.ndarray], facts: dict[str, Any]) -> None:
+def write_checkpoint(path: str, arrays: list[Any], facts: dict[str, Any], after: str) -> None:
     """Write arrays and facts (what JSON can hold); a kill at any moment leaves the old file whole.
 
+    Args:
+        after: what there is a checkpoint after: an "epoch", or a "pass".
+
     Raises:
-        OSError: if the file cannot be written: a full disk, say.
+        OSError: if the file cannot be written: a full disk, say. It says what is left.
     """
+    try:
+        _replace(path, arrays, facts)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"The checkpoint could not be written ({error.strerror}); the one of "
+            f"the {after} before is whole, so make room and fit again", path,
+        ) from error  # fmt: skip
+
+
+def _replace(path: str, arrays: list[Any], facts: dict[str, Any]) -> None:
     # In C order by this function, since others turn a scalar into a row.
     named = {f"{i:05d}": np.asarray(array, order="C") for i, array in enumerate(arrays)}
     text = json.dumps(facts)

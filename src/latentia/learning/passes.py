@@ -148,13 +148,7 @@ class Passes:
     def _save(self, path: str, stand: _Stand) -> None:
         arrays = [*self._frame(), np.asarray(stand.objectives), *jax.tree.leaves(stand.state)]
         facts = {**self._facts(), "form": stand.form.name}
-        try:
-            write_checkpoint(path, [np.asarray(array) for array in arrays], facts)
-        except OSError as error:
-            raise OSError(
-                error.errno, f"The checkpoint could not be written ({error.strerror}); the one of "
-                "the pass before is whole, so make room and fit again", path,
-            ) from error  # fmt: skip
+        write_checkpoint(path, arrays, facts, "pass")
 
     def _resumed(self, path: str, stand: _Stand) -> _Stand:
         arrays, facts = read_checkpoint(path)

@@ -124,9 +124,9 @@ def started(model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
     """The model with offset, units, family, prior and the encoder's units taken from the data,
     where they are not set yet."""
     likelihood, family = model.likelihood, model.likelihood.family
-    covariates = rows[:, likelihood.dim :] if likelihood.inputs else np.empty((len(rows), 0))
-    if likelihood.inputs:
-        rows = rows[:, : likelihood.dim].reshape(-1, *likelihood.shape)
+    flat = rows.reshape(len(rows), -1)
+    rows = flat[:, : likelihood.dim].reshape(-1, *likelihood.shape)
+    covariates = flat[:, likelihood.dim :]
     centre, squares = _moments(covariates, weight)
     standard = np.stack([centre, np.where(squares > 0, np.sqrt(squares), 1.0)])
     mean, variance = _moments(rows, weight)

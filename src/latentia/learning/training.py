@@ -184,13 +184,7 @@ class Training:
     def _save(self, path: str) -> None:
         leaves = [*jax.tree.leaves(self.state), *self.best_free]
         facts = {**self._facts(), "best": self.best, "epochs": [list(row) for row in self.epochs]}
-        try:
-            write_checkpoint(path, [np.asarray(leaf) for leaf in leaves], facts)
-        except OSError as error:
-            raise OSError(
-                error.errno, f"The checkpoint could not be written ({error.strerror}); the one of "
-                "the epoch before is whole, so make room and fit again", path,
-            ) from error  # fmt: skip
+        write_checkpoint(path, leaves, facts, "epoch")
 
     def _resume(self, path: str) -> None:
         arrays, facts = read_checkpoint(path)

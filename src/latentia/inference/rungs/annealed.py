@@ -13,7 +13,7 @@ import numpy as np
 from latentia.inference.annealing import Path, bound_evidence, find_path
 from latentia.inference.bridge import Evidence
 from latentia.inference.hamiltonian import Mover
-from latentia.inference.importance import Weighted
+from latentia.inference.importance import Weighted, even
 from latentia.inference.proposals import BLOCKS, Proposal
 from latentia.inference.stationarity import SLOW, Drift, compare
 from latentia.inference.target import MOST_AVERAGED
@@ -95,8 +95,7 @@ def _settle(mover: Mover, path: Path, climb: Climb) -> tuple[np.ndarray, Drift, 
 def _even(climb: Climb, points: np.ndarray) -> Weighted:
     """Points that all count alike."""
     _, z = climb.surface.evaluate(points)
-    even = np.full(len(points), 1 / len(points))
-    return Weighted(points, z, even, float("nan"), float(len(points)), 0.0, np.inf, 0.0)
+    return even(points, z, float(len(points)))
 
 
 def _judge(drift: Drift, rate: float, evidence: Evidence) -> Verdict:

@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from latentia.inference import bridge
+from latentia.inference.bridge import between
 from latentia.inference.chain_diagnostics import effective_sizes, r_hat
-from latentia.inference.importance import Weighted
+from latentia.inference.importance import Weighted, even, log_ratios
 from latentia.inference.proposals import Proposal
 from latentia.inference.target import MOST_CURVED, Target
 from latentia.verdict import Verdict
@@ -73,8 +73,7 @@ def _read(
     points = chains.reshape(-1, chains.shape[-1])
     _, z = climb.surface.evaluate(points)
     mixing, sizes = float(r_hat(chains).max()), float(effective_sizes(chains).min())
-    even = np.full(len(points), 1 / len(points))
-    draft = Weighted(points, z, even, float("nan"), sizes, 0.0, np.inf, 0.0)
+    draft = even(points, z, sizes)
     evidence, error = _evidence(climb, draft, values.ravel())
     weighted = draft._replace(log_evidence=evidence, evidence_error=error)
     facts = f"R-hat {mixing:.3f}, {sizes:,.0f} effective draws, {divergent} divergent steps"
@@ -94,8 +93,8 @@ def _evidence(climb: Climb, draft: Weighted, values: np.ndarray) -> tuple[float,
         return float("nan"), float("inf")
     drawn = proposal.draw(climb.draws, climb.seed + 3)
     there, _ = climb.surface.evaluate(drawn)
-    ratios = np.where(np.isfinite(there), there, -1e300) - proposal.log_prob(drawn)
-    return bridge.log_evidence(values - proposal.log_prob(draft.points), ratios)
+    found = between(log_ratios(proposal, drawn, there), log_ratios(proposal, draft.points, values))
+    return found.log, found.error
 
 
 @eqx.filter_jit
