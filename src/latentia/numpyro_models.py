@@ -38,6 +38,10 @@ def from_numpyro(
         raise ImportError(
             "from_numpyro needs NumPyro, which is not installed: pip install 'latentia[numpyro]'."
         )
+    if not callable(function):
+        raise TypeError(
+            f"function should be a NumPyro model, which is a function, but is {function!r}."
+        )
     x = _named(function, args, kwargs)
     sites = _latent(_traced(function, x, seed=0))
     _require_fixed_supports(sites, _latent(_traced(function, x, seed=1)))

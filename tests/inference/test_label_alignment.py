@@ -71,3 +71,11 @@ def test_components_of_two_fits_are_matched():
         lt.match_components(proba, proba[:, :3])
     with pytest.raises(ValueError, match="should be finite"):
         lt.match_components(proba * np.nan, proba)
+
+
+def test_what_is_no_posterior_and_no_table_is_named():
+    for ask in (lt.exchangeable, lt.align_labels):
+        with pytest.raises(TypeError, match="posterior should be one that a ladder found"):
+            ask(np.zeros((3, 2)))
+    with pytest.raises(TypeError, match="assignments and reference should be tables of numbers"):
+        lt.match_components(lt.Discrete(2), np.zeros((3, 2)))

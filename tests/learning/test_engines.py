@@ -188,3 +188,20 @@ def test_what_does_not_fit_is_refused(model, data, options, error, message):
 def test_engines_are_options_without_data():
     assert Processes(2) == Processes(workers=2) and Mesh() == Mesh()
     assert Stream(3) != Stream(2)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Memory(0), "partitions of Memory should be a whole number of at least 1"),
+        (lambda: Stream(1.5), "partitions of Stream should be a whole number of at least 1"),
+        (lambda: latentia.data.Processes(0), "workers of Processes should be a whole number"),
+        (
+            lambda: latentia.data.Dask(keep=-1),
+            "keep of Dask should be a whole number",
+        ),
+    ],
+)
+def test_options_that_cannot_be_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

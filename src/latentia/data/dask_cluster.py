@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, final
 
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
-from .partitioning import partitioned, require_on_disk
+from .partitioning import partitioned, require_on_disk, require_whole
 from .recovery import EngineError, Recovery
 from .summing import added, call_of, sum_partition
 
@@ -41,6 +41,7 @@ class Dask(AbstractEngine):
 
     Raises:
         ImportError: if Dask is not installed.
+        ValueError: if an option is no whole number that it can be.
     """
 
     client: Any = None
@@ -51,6 +52,8 @@ class Dask(AbstractEngine):
     keep: int = 10**9
 
     def __post_init__(self) -> None:
+        require_whole("Dask", 1, workers=self.workers, partitions=self.partitions)
+        require_whole("Dask", 0, keep=self.keep)
         try:
             import distributed  # noqa: F401
         except ImportError as error:

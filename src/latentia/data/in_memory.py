@@ -11,7 +11,7 @@ from latentia.precision import precision_of
 
 from .blocks import Blocks, into_blocks
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
-from .partitioning import one_by_one, partitioned
+from .partitioning import one_by_one, partitioned, require_whole
 from .reading import weighted_batches
 from .summing import added, call_of, compiled
 
@@ -26,6 +26,9 @@ class Memory(AbstractEngine):
     """
 
     partitions: int = 1
+
+    def __post_init__(self) -> None:
+        require_whole("Memory", 1, partitions=self.partitions)
 
     def open(self, source: Source) -> "PartitionsInMemory":
         """The data of a source; they are read for good once their units are known."""

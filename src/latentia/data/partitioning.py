@@ -18,6 +18,17 @@ def partitioned(source: Source, count: int | None) -> Sequence[Source]:
     return [source] if count == 1 else source.partitions(count)
 
 
+def require_whole(owner: str, least: int, **values: int | None) -> None:
+    """Raise ``ValueError`` for the first option of an engine that is no whole number from
+    ``least`` up; None is left to the engine."""
+    for name, value in values.items():
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if value is not None and not (whole and value >= least):
+            raise ValueError(
+                f"{name} of {owner} should be a whole number of at least {least}, but is {value!r}."
+            )
+
+
 def one_by_one(
     task: Callable[[Source, Any], R], parts: Sequence[Source], arguments: Sequence[Any]
 ) -> list[R]:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, final
 
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
-from .partitioning import partitioned, require_on_disk
+from .partitioning import partitioned, require_on_disk, require_whole
 from .recovery import Recovery
 from .summing import added, call_of, sum_partition
 
@@ -30,6 +30,10 @@ class Processes(AbstractEngine):
     partitions: int | None = None
     patience: float = 25.0
     keep: int = 10**9
+
+    def __post_init__(self) -> None:
+        require_whole("Processes", 1, workers=self.workers, partitions=self.partitions)
+        require_whole("Processes", 0, keep=self.keep)
 
     def open(self, source: Source) -> "PartitionsOfProcesses":
         """The data of a source in files; the processes start with the first work."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
-from .partitioning import one_by_one, partitioned
+from .partitioning import one_by_one, partitioned, require_whole
 from .summing import added, call_of, sum_partition
 
 
@@ -20,6 +20,9 @@ class Stream(AbstractEngine):
     """
 
     partitions: int = 1
+
+    def __post_init__(self) -> None:
+        require_whole("Stream", 1, partitions=self.partitions)
 
     def open(self, source: Source) -> "StreamedPartitions":
         """The data of a source, of which nothing is read yet."""

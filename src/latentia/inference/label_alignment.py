@@ -36,7 +36,15 @@ def exchangeable(posterior: WeightedPosterior) -> tuple[Axes, ...]:
     Returns:
         For each set of components the parts that describe them, with the axes that they lie along:
         ``{"means": (0,), "transitions": (0, 1)}`` for means ``[K, D]`` and transitions ``[K, K]``.
+
+    Raises:
+        TypeError: if the posterior is of another kind.
     """
+    if not isinstance(posterior, WeightedPosterior):
+        raise TypeError(
+            "posterior should be one that a ladder found, as from latentia.infer with a model of "
+            f"Continuous numbers, but is a {type(posterior).__name__}."
+        )
     draws, order = posterior.draws, posterior.order
     if not order:
         return ()
@@ -243,8 +251,15 @@ def match_components(assignments: Any, reference: Any) -> np.ndarray:
 
     Raises:
         ValueError: if the shapes differ or entries are not finite.
+        TypeError: if they are no numbers.
     """
-    ours, theirs = np.asarray(assignments, float), np.asarray(reference, float)
+    try:
+        ours, theirs = np.asarray(assignments, float), np.asarray(reference, float)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "assignments and reference should be tables of numbers, as from predict_proba, but "
+            f"are a {type(assignments).__name__} and a {type(reference).__name__}."
+        ) from error
     if ours.ndim != 2 or ours.shape != theirs.shape:
         raise ValueError(
             "assignments and reference should be tables of the same shape, but have "
