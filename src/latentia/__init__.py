@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from .inference import Auto as Auto
     from .inference import CoordinateAscent as CoordinateAscent
     from .inference import Exact as Exact
+    from .inference import ExpectationPropagation as ExpectationPropagation
     from .inference import Flow as Flow
     from .inference import FullRank as FullRank
     from .inference import Ladder as Ladder
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from .inference import Quadrature as Quadrature
     from .inference import Stochastic as Stochastic
     from .inference import UntrustedPosterior as UntrustedPosterior
+    from .inference import Variational as Variational
     from .inference import align_labels as align_labels
     from .inference import choose as choose
     from .inference import exchangeable as exchangeable
@@ -137,6 +139,8 @@ if TYPE_CHECKING:
     from .likelihoods import WordCounts as WordCounts
     from .model import LatentVariableModel as LatentVariableModel
     from .numpyro_models import from_numpyro as from_numpyro
+    from .predictive import PredictiveCheck as PredictiveCheck
+    from .predictive import predictive_check as predictive_check
     from .selection import Selection as Selection
     from .selection import select as select
     from .structural_series import fit_structural as fit_structural
@@ -223,6 +227,8 @@ _WHERE = {
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",
     "Laplace": "latentia.inference",
+    "Variational": "latentia.inference",
+    "ExpectationPropagation": "latentia.inference",
     "Ladder": "latentia.inference",
     "AtMode": "latentia.inference",
     "FullRank": "latentia.inference",
@@ -245,6 +251,8 @@ _WHERE = {
     "Fit": "latentia.learning",
     "Calibration": "latentia.calibration",
     "calibrate": "latentia.calibration",
+    "PredictiveCheck": "latentia.predictive",
+    "predictive_check": "latentia.predictive",
     "Forecast": "latentia.forecasting",
     "forecast": "latentia.forecasting",
     "dynamic_factors": "latentia.dynamic_factors",
