@@ -20,7 +20,9 @@ def inference_data(posterior: Any, n: int, key: Any, pointwise: Any) -> Any:
 
     draws = posterior.sample(key, _CHAINS * (n // _CHAINS))
     named = draws if posterior.order else {"z": draws}
-    groups = {"posterior": {name: _in_chains(values) for name, values in named.items()}}
+    groups: dict[str, Any] = {
+        "posterior": {name: _in_chains(values) for name, values in named.items()}
+    }
     if pointwise is not None:
         rows = log_likelihoods(posterior.surface, draws, pointwise)
         groups["log_likelihood"] = {"x": _in_chains(rows)}
