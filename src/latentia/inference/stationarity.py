@@ -90,7 +90,7 @@ def drift(
     began = time.monotonic()
     moved = mover.move(moved.points, 1.0, 1)
     each = time.monotonic() - began
-    rounds = min(rounds, int(room / each))
+    rounds = int(min(rounds, room / each))
     if rounds < _FEWEST:
         return none, before[:0]
     moved = mover.move(moved.points, 1.0, rounds)
