@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import optax
 
 from latentia.constraints import constrained_leaves
-from latentia.inference.amortized import Parts, parts_of_model
+from latentia.distributions.given import inputs
+from latentia.inference.amortized import parts_of_model, prepared
+from latentia.inference.encoded import Parts
 
 from .objectives import AbstractObjective
 
@@ -105,14 +107,14 @@ def run_steps(
         key: decides all draws, with the number of the step.
     """
     optimizer = schedule.optimizer
-    kept = like.prior.prepare() if schedule.fixed_prior else None
+    kept = prepared(like) if schedule.fixed_prior else None
 
     def objective(free: Any, rows: jax.Array, weight: jax.Array, key: Any, epoch: Any) -> Any:
         model = bound_leaves(free, like)
         parts = parts_of_model(model)
         parts = parts if kept is None else parts._replace(prior=kept)
         first, second = jax.random.split(key)
-        x = binary(first, rows, like.likelihood.inputs) if schedule.redraw else rows
+        x = binary(first, rows, inputs(like.likelihood)) if schedule.redraw else rows
         terms = schedule.objective.terms(parts, x, second)
         share = weight / jnp.maximum(jnp.sum(weight), 1e-30)
         return -schedule.objective.value(terms, share, epoch), terms

@@ -6,8 +6,10 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from latentia.distributions.given import inputs
 from latentia.inference.amortized_answers import narrowed, read_rows
-from latentia.likelihoods import Neural
+from latentia.latents import AbstractVectorPrior
+from latentia.likelihoods import Neural, PerStep
 from latentia.model import LatentVariableModel
 from latentia.precision import precision_of
 
@@ -104,7 +106,7 @@ class StochasticGradient(eqx.Module):
     def _split(self, model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
         """Rows and weights to learn from, and those held out."""
         if not np.isscalar(self.held_out):
-            pair: Any = self.held_out if model.likelihood.inputs else (self.held_out, None)
+            pair: Any = self.held_out if inputs(model.likelihood) else (self.held_out, None)
             held, _ = read_rows(model, pair[0], pair[1], "held_out")
             return (rows, weight), (held, np.ones(len(held)))
         share = float(self.held_out)  # pyright: ignore[reportArgumentType]
@@ -123,7 +125,25 @@ class StochasticGradient(eqx.Module):
 def started(model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
     """The model with offset, units, family, prior and the encoder's units taken from the data,
     where they are not set yet."""
-    likelihood, family = model.likelihood, model.likelihood.family
+    likelihood, inference = begun(model.likelihood, model.inference, rows, weight)
+    prior = model.prior
+    if isinstance(prior, AbstractVectorPrior):
+        shown = rows.reshape(len(rows), -1)[:, : likelihood.dim].reshape(-1, *likelihood.shape)
+        prior = prior.started(shown, np.random.default_rng([seed, 2]))
+    return narrowed(LatentVariableModel(prior, likelihood, inference))
+
+
+def begun(likelihood: Any, inference: Any, rows: np.ndarray, weight: np.ndarray) -> Any:
+    """The likelihood and the encoder, with what is not set yet taken from the data."""
+    if isinstance(likelihood, PerStep):
+        each = np.repeat(weight, rows.shape[1])
+        steps = rows.reshape(-1, *likelihood.emission.shape)
+        emission, inference = begun(likelihood.emission, inference, steps, each)
+        return PerStep(emission, likelihood.drivers), inference
+    if not isinstance(likelihood, Neural):
+        mean, variance = _moments(rows, weight)
+        return likelihood, inference.started(mean, np.where(variance > 0, np.sqrt(variance), 1.0))
+    family = likelihood.family
     flat = rows.reshape(len(rows), -1)
     rows = flat[:, : likelihood.dim].reshape(-1, *likelihood.shape)
     covariates = flat[:, likelihood.dim :]
@@ -140,7 +160,6 @@ def started(model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
         inner = float(np.sqrt(np.mean(variance / unit**2)))
         family = family.started(inner)
     shown = spread if table else np.full_like(mean, pooled if pooled > 0 else 1.0)
-    inference = model.inference.started(mean, shown)
     likelihood = Neural(
         likelihood.network,
         family,
@@ -151,8 +170,7 @@ def started(model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
         inputs=likelihood.inputs,
         standard=np.where(np.isnan(likelihood.standard), standard, likelihood.standard),
     )
-    prior = model.prior.started(rows, np.random.default_rng([seed, 2]))
-    return narrowed(LatentVariableModel(prior, likelihood, inference))
+    return likelihood, inference.started(mean, shown)
 
 
 def _moments(rows: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from latentia.distributions.given import inputs
+from latentia.latents import AbstractVectorPrior
 from latentia.model import LatentVariableModel
 from latentia.precision import on_host
 
@@ -63,10 +65,11 @@ class Training:
             learner.objective, learner.batch, steps, steps * learner.epochs,
             learner.learning_rate, learner.clip, learner.redraw, fixed,
         )  # fmt: skip
+        self.coordinates = model.prior.dim if isinstance(model.prior, AbstractVectorPrior) else 1
         self.key = jax.random.key(seed)
         self.data = jnp.asarray(rows), jnp.asarray(weight, rows.dtype)
-        inputs = model.likelihood.inputs
-        self.held = _in_blocks(held[0], held[1], learner.redraw, inputs) if len(held[0]) else None
+        count = inputs(model.likelihood)
+        self.held = _in_blocks(held[0], held[1], learner.redraw, count) if len(held[0]) else None
         self.digest = zlib.crc32(np.ascontiguousarray(rows).tobytes())
         self.state: TrainingState = begin(model, self.schedule)
         self.best_free = [np.array(leaf) for leaf in self.state.free]
@@ -96,7 +99,7 @@ class Training:
         start, epoch = time.perf_counter(), len(self.epochs)
         order = order_of(self.key, jnp.asarray(epoch), rows=self.rows, schedule=self.schedule)
         before = self.state
-        sums, done = no_sums(self.like.prior.dim, self.data[0].dtype), 0
+        sums, done = no_sums(self.coordinates, self.data[0].dtype), 0
         try:
             while done < self.schedule.steps:
                 done, sums = self._some_steps(done, sums, order)
@@ -160,7 +163,9 @@ class Training:
 
     def _fit(self, status: Ending) -> BoundFit:
         model = bound_leaves([jnp.asarray(leaf) for leaf in self.best_free], self.like)
-        prior = model.prior.settled(model.inference.propose)
+        prior = model.prior
+        if isinstance(prior, AbstractVectorPrior):
+            prior = prior.settled(model.inference.propose)
         model = LatentVariableModel(prior, model.likelihood, model.inference)
         bad, where = int(self.state.bad), ""
         if bad >= 0:
