@@ -75,10 +75,14 @@ if TYPE_CHECKING:
     from .inference import Annealed as Annealed
     from .inference import AtMode as AtMode
     from .inference import Auto as Auto
+    from .inference import ConditionedPosterior as ConditionedPosterior
     from .inference import CoordinateAscent as CoordinateAscent
+    from .inference import CouplingPosterior as CouplingPosterior
+    from .inference import DiagonalPosterior as DiagonalPosterior
     from .inference import Exact as Exact
     from .inference import ExpectationPropagation as ExpectationPropagation
     from .inference import Flow as Flow
+    from .inference import FullPosterior as FullPosterior
     from .inference import FullRank as FullRank
     from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
@@ -88,6 +92,7 @@ if TYPE_CHECKING:
     from .inference import Pathfinder as Pathfinder
     from .inference import Quadrature as Quadrature
     from .inference import Stochastic as Stochastic
+    from .inference import TopDownPosterior as TopDownPosterior
     from .inference import UntrustedPosterior as UntrustedPosterior
     from .inference import Variational as Variational
     from .inference import align_labels as align_labels
@@ -102,6 +107,7 @@ if TYPE_CHECKING:
     from .latents import FlowLatent as FlowLatent
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
+    from .latents import LayeredLatent as LayeredLatent
     from .latents import MarkovChain as MarkovChain
     from .latents import MixtureLatent as MixtureLatent
     from .latents import SemiMarkovChain as SemiMarkovChain
@@ -117,6 +123,7 @@ if TYPE_CHECKING:
     from .likelihoods import BernoulliOutput as BernoulliOutput
     from .likelihoods import BinaryResponse as BinaryResponse
     from .likelihoods import CategoricalOutput as CategoricalOutput
+    from .likelihoods import Coded as Coded
     from .likelihoods import ContinuousBernoulliOutput as ContinuousBernoulliOutput
     from .likelihoods import CountResponse as CountResponse
     from .likelihoods import Custom as Custom
@@ -202,7 +209,13 @@ _WHERE = {
     "CountResponse": "latentia.likelihoods",
     "WordCounts": "latentia.likelihoods",
     "Amortized": "latentia.inference",
+    "DiagonalPosterior": "latentia.inference",
+    "FullPosterior": "latentia.inference",
+    "CouplingPosterior": "latentia.inference",
+    "TopDownPosterior": "latentia.inference",
+    "ConditionedPosterior": "latentia.inference",
     "Neural": "latentia.likelihoods",
+    "Coded": "latentia.likelihoods",
     "BernoulliOutput": "latentia.likelihoods",
     "CategoricalOutput": "latentia.likelihoods",
     "ContinuousBernoulliOutput": "latentia.likelihoods",
@@ -217,6 +230,7 @@ _WHERE = {
     "MixtureLatent": "latentia.latents",
     "VampPrior": "latentia.latents",
     "FlowLatent": "latentia.latents",
+    "LayeredLatent": "latentia.latents",
     "evaluate": "latentia.evaluation",
     "disentanglement": "latentia.evaluation",
     "Disentanglement": "latentia.evaluation",

@@ -6,6 +6,11 @@ from .auto import Auto as Auto
 from .auto import choose as choose
 from .auto import choose_for_fit as choose_for_fit
 from .coordinate_ascent import CoordinateAscent as CoordinateAscent
+from .encoded import ConditionedPosterior as ConditionedPosterior
+from .encoded import CouplingPosterior as CouplingPosterior
+from .encoded import DiagonalPosterior as DiagonalPosterior
+from .encoded import FullPosterior as FullPosterior
+from .encoded import TopDownPosterior as TopDownPosterior
 from .exact import Exact as Exact
 from .expectation_propagation import ExpectationPropagation as ExpectationPropagation
 from .interface import AbstractInference as AbstractInference

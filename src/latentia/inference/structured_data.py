@@ -6,7 +6,7 @@ import numpy as np
 
 from latentia.data.pictures import read_pictures, require_support
 from latentia.data.sequences import read_sequences
-from latentia.likelihoods import Neural, PerStep
+from latentia.likelihoods import Coded, Neural, PerStep
 
 
 def read_structured(model: Any, x: Any, argument: str, complete: bool) -> tuple[np.ndarray, bool]:
@@ -18,6 +18,9 @@ def read_structured(model: Any, x: Any, argument: str, complete: bool) -> tuple[
     likelihood = model.likelihood
     if not isinstance(likelihood, PerStep):
         values, single = read_pictures(x, likelihood.shape, argument)
+        if isinstance(likelihood, Coded):
+            decoder = likelihood.decoder
+            require_support(values, decoder.family, np.asarray(decoder.unit), argument)
         _require_complete(values, argument, complete)
         return values, single
     values = filled_up(x, likelihood.dim, argument)

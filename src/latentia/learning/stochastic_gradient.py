@@ -9,12 +9,13 @@ import numpy as np
 from latentia.distributions.given import inputs
 from latentia.inference.amortized_answers import narrowed, read_rows
 from latentia.latents import AbstractVectorPrior
-from latentia.likelihoods import Neural, PerStep
+from latentia.likelihoods import Coded, Neural, PerStep
 from latentia.model import LatentVariableModel
 from latentia.precision import precision_of
 
 from .bound_fit import BoundFit, Epoch
 from .objectives import ELBO, AbstractObjective
+from .row_streams import Streamed, is_stream
 
 Watch = Callable[[Epoch], Any]
 
@@ -40,6 +41,13 @@ class StochasticGradient(eqx.Module):
             the data as probabilities (dynamic binarisation).
         checkpoint: a file that holds the state of the training after each epoch. If it exists,
             training goes on from there, and ends with the same bits as one without a break.
+        compute: "float32", or "bfloat16" for the networks in training: parameters, densities,
+            bounds and what is held out stay in float32. Quicker where the device has units for it.
+        devices: among how many devices every batch is shared, 0 for all that JAX sees; ``batch``
+            should be a multiple. Each keeps a copy of the data. The numbers are the same up to
+            rounding.
+        rows_at_once: of data that are streamed, how many rows are in memory together. These are
+            blocks of consecutive rows from random places, and are mixed.
         start: whether offset, units and family start from the data ("data"), or as given ("given").
     """
 
@@ -53,9 +61,12 @@ class StochasticGradient(eqx.Module):
     redraw: bool = eqx.field(static=True, default=False)
     checkpoint: str | None = eqx.field(static=True, default=None)
     start: str = eqx.field(static=True, default="data")
+    compute: str = eqx.field(static=True, default="float32")
+    devices: int = eqx.field(static=True, default=1)
+    rows_at_once: int = eqx.field(static=True, default=8192)
 
     def __check_init__(self) -> None:
-        for name in ("epochs", "batch", "patience"):
+        for name in ("epochs", "batch", "patience", "rows_at_once"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(
@@ -75,6 +86,12 @@ class StochasticGradient(eqx.Module):
             )
         if self.start not in ("data", "given"):
             raise ValueError(f'start should be "data" or "given", but is {self.start!r}.')
+        if self.compute not in ("float32", "bfloat16"):
+            raise ValueError(f'compute should be "float32" or "bfloat16", but is {self.compute!r}.')
+        if not isinstance(self.devices, int) or self.devices < 0:
+            raise ValueError(
+                f"devices should be a whole number of at least 0, but is {self.devices!r}."
+            )
 
     def fit(
         self,
@@ -91,17 +108,46 @@ class StochasticGradient(eqx.Module):
             watch: called after each epoch; a true answer ends the training.
         """
         # Loaded here, since optax takes a second that no other model needs.
+        from .feeding import MemoryFeed
+        from .placing import mesh_of, placing
         from .training import Training
 
         model = narrowed(model)
+        mesh = mesh_of(self.devices, self.batch)
+        if is_stream(data):
+            return self._streamed(model, data, seed, mesh, watch)
         rows, _ = read_rows(model, data, given, "data")
         weight = np.ones(len(rows)) if weights is None else weights
-        training, held = self._split(model, rows, weight, seed)
+        (rows, weight), held = self._split(model, rows, weight, seed)
         if self.start == "data":
-            rows, weight = training
             model = started(model, rows, weight, seed)
+        self._require_batch(len(rows))
         with precision_of(model):
-            return Training(self, model, training, held, seed).run(watch)
+            feed = MemoryFeed(rows, weight, self.batch, placing(mesh))
+            return Training(self, model, feed, held, seed, mesh).run(watch)
+
+    def _streamed(self, model: Any, source: Any, seed: int, mesh: Any, watch: Any) -> BoundFit:
+        """Learn from data that are read in chunks."""
+        from .feeding import StreamFeed
+        from .placing import placing
+        from .training import Training
+
+        stream = Streamed(model, source, self.held_out, self.rows_at_once, seed)
+        self._require_batch(stream.rows)
+        if self.start == "data":
+            model = started(model, *stream.first(), seed)
+        with precision_of(model):
+            feed = StreamFeed(
+                stream.take, stream.blocks, stream.at_once, self.batch, seed, placing(mesh)
+            )
+            return Training(self, model, feed, stream.held(), seed, mesh).run(watch)
+
+    def _require_batch(self, rows: int) -> None:
+        if self.batch > rows:
+            raise ValueError(
+                f"batch should be at most {rows}, the number of data to learn from, but is "
+                f"{self.batch}: lower it."
+            )
 
     def _split(self, model: Any, rows: np.ndarray, weight: np.ndarray, seed: int) -> Any:
         """Rows and weights to learn from, and those held out."""
@@ -140,6 +186,9 @@ def begun(likelihood: Any, inference: Any, rows: np.ndarray, weight: np.ndarray)
         steps = rows.reshape(-1, *likelihood.emission.shape)
         emission, inference = begun(likelihood.emission, inference, steps, each)
         return PerStep(emission, likelihood.drivers), inference
+    if isinstance(likelihood, Coded):
+        decoder, inference = begun(likelihood.decoder, inference, rows, weight)
+        return likelihood.with_decoder(decoder), inference
     if not isinstance(likelihood, Neural):
         mean, variance = _moments(rows, weight)
         return likelihood, inference.started(mean, np.where(variance > 0, np.sqrt(variance), 1.0))

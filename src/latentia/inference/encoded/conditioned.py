@@ -7,8 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from latentia.distributions.given import inputs
-from latentia.latents import AbstractConjugatePrior, AbstractPrior
-from latentia.likelihoods import AbstractConjugateLikelihood, PerStep
+from latentia.latents import AbstractConjugatePrior, AbstractPrior, AbstractVectorPrior, MarkovChain
+from latentia.likelihoods import AbstractConjugateLikelihood, Coded, PerStep
 from latentia.potentials import (
     AbstractPotential,
     DiscretePotential,
@@ -77,6 +77,9 @@ class Conditioned(AbstractEncoded):
         likelihood = parts.likelihood
         if speaks_to(parts.prior.prior, likelihood, x):
             return expected_value(likelihood.potential(x), self.posterior.moments)
+        if isinstance(likelihood, Coded):
+            steps = self.posterior.moments.steps
+            return jnp.mean(jax.vmap(lambda u: likelihood.relaxed(x, u, steps))(u))
         return drawn_fit(parts, x, u)
 
 
@@ -90,9 +93,16 @@ class ConditionedPosterior(AbstractPosteriorFamily):
     """
 
     def count(self, prior: Any, likelihood: Any) -> int:
+        if isinstance(likelihood, Coded):
+            return likelihood.positions * likelihood.codebook.shape[1]
         return len(_sketch(prior)[0])
 
     def check(self, prior: Any, likelihood: Any) -> None:
+        if isinstance(prior, AbstractVectorPrior):
+            raise TypeError(
+                "family=ConditionedPosterior() should be with a prior of states or of a chain, but "
+                f"is with a {type(prior).__name__}: leave family out."
+            )
         if not isinstance(prior, AbstractConjugatePrior) or _sketch(prior) is None:
             raise TypeError(
                 "inference=Amortized(...) should be with a prior of a real vector, of states, or a "
@@ -103,6 +113,9 @@ class ConditionedPosterior(AbstractPosteriorFamily):
                 "likelihood should be without covariates where the encoder serves a "
                 f"{type(prior).__name__}, but uses {inputs(likelihood)}."
             )
+        if isinstance(likelihood, Coded):
+            _check_codes(prior, likelihood)
+            return
         stepwise = isinstance(likelihood, PerStep)
         if stepwise is not _sketch(prior)[1]:
             raise TypeError(
@@ -114,11 +127,27 @@ class ConditionedPosterior(AbstractPosteriorFamily):
     def propose(self, parts: Any, numbers: jax.Array, some: jax.Array) -> Conditioned:
         """``numbers [T, C]`` and ``some [T]`` of a sequence; ``[C]`` and ``()`` of all else."""
         prior = parts.prior.prior
-        potential = said_by(prior, numbers, some)
+        if isinstance(parts.likelihood, Coded):
+            potential = parts.likelihood.said(numbers, some)
+        else:
+            potential = said_by(prior, numbers, some)
         return Conditioned(prior.condition(potential), potential)
 
     def describe(self) -> str:
         return "the prior conditioned on it, by its own algorithm"
+
+
+def _check_codes(prior: Any, likelihood: Coded) -> None:
+    if not isinstance(prior, MarkovChain) or prior.states != likelihood.states:
+        raise ValueError(
+            f"prior of codes should be a MarkovChain of {likelihood.states} states, as there are "
+            f"codes, but is {prior.describe()}."
+        )
+    if prior.length != likelihood.positions:
+        raise ValueError(
+            f"length of MarkovChain should be {likelihood.positions}, as x has codes, but is "
+            f"{prior.length}."
+        )
 
 
 def _sketch(prior: Any) -> Any:

@@ -113,6 +113,6 @@ def require_vector(name: str, prior: Any) -> None:
     """Raise ``TypeError`` if z is no real vector."""
     if not isinstance(prior, AbstractVectorPrior):
         raise TypeError(
-            f"posterior={name}() should be with a prior of a real vector, but is with a "
-            f"{type(prior).__name__}: leave posterior out."
+            f"family={name}() should be with a prior of a real vector, but is with a "
+            f"{type(prior).__name__}: leave family out."
         )

@@ -77,8 +77,8 @@ class TopDownPosterior(AbstractPosteriorFamily):
     def check(self, prior: Any, likelihood: Any) -> None:
         if not isinstance(prior, LayeredLatent):
             raise TypeError(
-                "posterior=TopDownPosterior() should be with a LayeredLatent, but is with a "
-                f"{type(prior).__name__}: leave posterior out."
+                "family=TopDownPosterior() should be with a LayeredLatent, but is with a "
+                f"{type(prior).__name__}: leave family out."
             )
 
     def propose(self, parts: Any, numbers: jax.Array, some: jax.Array) -> TopDownProposal:
