@@ -125,3 +125,13 @@ def test_a_decoder_may_see_the_bottom_layer_alone():
 def test_what_does_not_fit_is_named(build, message):
     with pytest.raises((ValueError, TypeError), match=message):
         build()
+
+
+@pytest.mark.parametrize("name", ["full", "coupling", "top-down"])
+def test_a_model_file_keeps_them(name, tmp_path):
+    path = tmp_path / "model.safetensors"
+    lt.io.save(MODELS[name], path)
+    found = lt.io.load(path)
+    assert jax.tree.structure(found) == jax.tree.structure(MODELS[name])
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(MODELS[name]), strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -158,3 +158,15 @@ def test_streams_have_no_weights_beside_them(tmp_path):
     stream = table(tmp_path / "rows.parquet", rows(50))
     with pytest.raises(ValueError, match="weights should be None"):
         lt.fit(model(), stream, weights=np.ones(50))
+
+
+def test_the_bar_tells_of_every_epoch(capsys):
+    from latentia.learning.bound_fit import Epoch
+    from latentia.learning.progress import shown, told
+
+    row = Epoch(0, -12.5, 10.0, 2.5, -13.0, 2, 0.1)
+    assert told(row) == "bound -12.5, held out -13, distortion 10, rate 2.5, active 2"
+    assert told(row._replace(held_out=float("nan"), active=-1)).endswith("10, rate 2.5")
+    with shown(3, lambda row: row.epoch == 0) as watch:
+        assert watch(row) is True
+    assert "rate 2.5" in capsys.readouterr().err.replace("\n", " ")

@@ -48,6 +48,8 @@ class StochasticGradient(eqx.Module):
             rounding.
         rows_at_once: of data that are streamed, how many rows are in memory together. These are
             blocks of consecutive rows from random places, and are mixed.
+        progress: whether a bar on the terminal tells bound, distortion, rate and active coordinates
+            after each epoch.
         start: whether offset, units and family start from the data ("data"), or as given ("given").
     """
 
@@ -64,6 +66,7 @@ class StochasticGradient(eqx.Module):
     compute: str = eqx.field(static=True, default="float32")
     devices: int = eqx.field(static=True, default=1)
     rows_at_once: int = eqx.field(static=True, default=8192)
+    progress: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self) -> None:
         for name in ("epochs", "batch", "patience", "rows_at_once"):

@@ -3,9 +3,9 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,6 +31,7 @@ from .epochs import (
 )
 from .feeding import AbstractFeed, Chunk
 from .placing import placing
+from .progress import shown
 
 # A coordinate with a rate below this many nats is not used.
 ACTIVE = 0.01
@@ -81,6 +82,12 @@ class Training:
             BoundFitInterrupted: at Ctrl-C, with the best weights of whole epochs.
             OSError: if a checkpoint cannot be written.
         """
+        if self.learner.progress:
+            with shown(self.learner.epochs, watch) as both:
+                return self._run(both)
+        return self._run(watch)
+
+    def _run(self, watch: Callable[[Epoch], Any] | None) -> BoundFit:
         status = self._ended()
         try:
             while status is Ending.RUNNING:
@@ -178,9 +185,7 @@ class Training:
 
     def _facts(self) -> dict[str, Any]:
         """What has to be the same for a training to be the same."""
-        plain = eqx.tree_at(
-            lambda learner: learner.held_out, self.learner, None, is_leaf=lambda leaf: leaf is None
-        )
+        plain = replace(self.learner, held_out=None, progress=False)
         held = 0 if self.held is None else int(self.held[0].size)
         return {"learner": repr(plain), "seed": self.seed, "data": self.feed.digest, "held": held,
                 "rows": self.feed.rows}  # fmt: skip
