@@ -235,7 +235,8 @@ def fit(
             ``latentia.data.parquet``, or the path of Parquet files: a file, a folder, or a pattern
             like ``data/*.parquet``. NaN and null are missing at random and are integrated out. For
             a model of sequences a list of tables ``[T, D]``, one for each, or an array
-            ``[N, T, D]``, or one table, which is one sequence.
+            ``[N, T, D]``, or one table, which is one sequence. For a model with an encoder also
+            pictures, or the path of a folder of images, which are read as they are needed.
         weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one. With a path the
             name of a column.
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of

@@ -88,6 +88,7 @@ def test_of_a_gaussian_chain_the_bound_is_the_evidence_less_the_divergence():
     assert evidence - terms.bound[0] > 0.1
 
 
+@pytest.mark.slow
 def test_of_a_markov_chain_the_bound_is_the_evidence_less_the_divergence():
     model = with_encoder(HIDDEN, 2)
     x = RNG.normal(size=(4, 2)) + 2
@@ -114,7 +115,7 @@ def test_of_a_mixture_the_bound_is_the_evidence_less_the_divergence():
     assert terms.bound[0] == pytest.approx(float(exact.log_evidence - gap), abs=1e-8) and gap > 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_chain_in_vae_clothes_answers_the_four_questions():
     model = with_encoder(CHAIN, 2, draws=2000)
     x = [RNG.normal(size=(n, 3)) for n in (3, 5)]
@@ -137,13 +138,16 @@ def structured(masked=False, family=None):
 
 
 @pytest.mark.exhaustive
-def test_a_structured_vae_learns_and_its_bounds_agree():
+@pytest.mark.parametrize("objective", [lt.ELBO(), lt.ImportanceBound(5)])
+def test_a_structured_vae_learns_and_its_bounds_agree(objective):
     rng = np.random.default_rng(1)
     z = lt.sample(CHAIN, 0, 60).z
     bent = np.concatenate([z, z**2, np.sin(z)], axis=-1)
     x = np.concatenate([bent, bent[..., :2]], axis=-1) + 0.2 * rng.normal(size=(60, 3, 5))
     x = [row[: 2 + i % 2] for i, row in enumerate(x)]
-    learner = lt.StochasticGradient(epochs=60, batch=20, learning_rate=0.02, held_out=0.2)
+    learner = lt.StochasticGradient(
+        objective, epochs=60, batch=20, learning_rate=0.02, held_out=0.2
+    )
     fit = lt.fit(structured(), x, learner=learner)
     assert fit.epochs[-1].held_out > fit.epochs[0].held_out + 1
     assert fit.epochs[0].active == -1

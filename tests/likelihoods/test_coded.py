@@ -38,6 +38,7 @@ def every_code(model, x):
         return codes, *jax.device_get(ask(jax.tree.map(jnp.asarray, model), x))
 
 
+@pytest.mark.slow
 def test_the_bound_is_that_of_all_codes_and_its_rate_is_exact():
     model = cast(coded(), np.float64)
     x = np.random.default_rng(0).normal(size=6)
@@ -63,7 +64,7 @@ def test_the_bound_is_that_of_all_codes_and_its_rate_is_exact():
     assert fit - rate < np.logaddexp.reduce(joint[some])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_codes_are_learned_with_their_prior_and_answer_the_four_questions():
     rng = np.random.default_rng(0)
     x = np.sign(rng.normal(size=(300, 2))) @ rng.normal(size=(2, 6))

@@ -41,6 +41,11 @@ def read_images(path: str | os.PathLike[str], key: str | None = None) -> np.ndar
     return _as_pictures(values, name)
 
 
+def holds_images(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder has a file that is an image by its name."""
+    return any(os.fsdecode(name).lower().endswith(_ENDINGS) for name in os.listdir(folder))
+
+
 def image_names(folder: str) -> list[str]:
     """The names of the images in a folder, in order.
 

@@ -5,7 +5,7 @@ from typing import Any
 from latentia.data.table import read_weights
 
 from .em import EM
-from .row_streams import is_stream
+from .row_streams import is_stream, opened
 from .stochastic_gradient import StochasticGradient, Watch
 
 
@@ -39,6 +39,7 @@ def fit_deep(
             "learner should be a StochasticGradient for a model with an encoder, but is a "
             f"{type(learner).__name__}: write StochasticGradient(), or leave it out."
         )
+    data, weights = opened(data, weights)
     if is_stream(data):
         for name, value in (("weights", weights), ("given", given)):
             if value is not None:

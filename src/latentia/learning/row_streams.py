@@ -1,11 +1,14 @@
 """Data that need not fit in memory, as a training reads them."""
 
+import os
 from typing import Any
 
 import numpy as np
 
+from latentia.data.image_files import holds_images
 from latentia.data.image_folder import ImageFolder
 from latentia.data.parquet import ParquetRows
+from latentia.data.sources import is_path, source_of
 from latentia.distributions.given import inputs
 from latentia.inference.amortized_answers import read_data
 from latentia.likelihoods import PerStep
@@ -17,6 +20,16 @@ _BLOCKS = 8
 def is_stream(data: Any) -> bool:
     """Whether data are read from files when they are needed."""
     return isinstance(data, ParquetRows | ImageFolder)
+
+
+def opened(data: Any, weights: Any) -> tuple[Any, Any]:
+    """Data and weights, with a stream in place of a path: of a folder of images, or of Parquet
+    files, whose weights are a column."""
+    if not is_path(data):
+        return data, weights
+    if isinstance(data, str | os.PathLike) and os.path.isdir(data) and holds_images(data):
+        return ImageFolder(data), weights
+    return source_of(data, weights), None
 
 
 class Streamed:
