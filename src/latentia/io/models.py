@@ -68,6 +68,7 @@ PARTS: dict[str, type] = {
     "ConvEncoder": networks.ConvEncoder,
     "ConvDecoder": networks.ConvDecoder,
     "First": networks.First,
+    "BottomUp": networks.BottomUp,
     "Gaussian": distributions.Gaussian,
     "DiagonalGaussian": distributions.DiagonalGaussian,
     "SphericalGaussian": distributions.SphericalGaussian,

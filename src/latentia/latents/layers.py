@@ -20,7 +20,8 @@ class LayeredLatent(AbstractVectorPrior):
     The top layer is standard normal; a network of each layer gives mean and scale of every
     coordinate of the one below (Rezende, Mohamed and Wierstra 2014; with an encoder whose answers
     meet the prior's on the way down it is the ladder of Sonderby et al. 2016). z is one vector,
-    with the bottom layer first; a decoder of that layer alone is ``latentia.networks.First``.
+    with the bottom layer first; a decoder of that layer alone is ``latentia.networks.First``, and
+    an encoder with a level for each layer ``latentia.networks.BottomUp``.
 
     Args:
         sizes: how many dimensions each layer has, from the bottom, which x hangs on, to the top.

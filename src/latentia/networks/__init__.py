@@ -4,6 +4,7 @@ Anything else that maps one array to another serves too, such as the modules of 
 the networks here can be saved to a model file.
 """
 
+from .bottom_up import BottomUp as BottomUp
 from .convolutional import ConvDecoder as ConvDecoder
 from .convolutional import ConvEncoder as ConvEncoder
 from .dense import MLP as MLP
