@@ -46,7 +46,11 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("name", MODELS)
+TIERS = {"diagonal": pytest.mark.exhaustive, "coupling": pytest.mark.slow}
+CASES = [pytest.param(name, marks=TIERS.get(name, ())) for name in MODELS]
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_a_proposal_is_a_density_its_draws_follow_it_and_its_rate_is_the_divergence(name):
     wide = cast(MODELS[name], np.float64)
     axis = np.linspace(-9, 9, 361)
@@ -75,14 +79,14 @@ def test_a_proposal_is_a_density_its_draws_follow_it_and_its_rate_is_the_diverge
     assert rate == pytest.approx(divergence, abs=tolerance)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["full", "coupling", "top-down"])
 def test_every_family_is_learned_and_answers_the_four_questions(name):
     rng = np.random.default_rng(0)
     z = rng.normal(size=(300, 2))
     loadings = np.array([[1.0, 0.9], [0.8, 0.9], [0.1, 1.0], [1.0, 0.2]])
     x = z @ loadings.T + 0.5 * rng.normal(size=(300, 4)) + 0.3
-    learner = lt.StochasticGradient(epochs=80, batch=60, learning_rate=0.02)
+    learner = lt.StochasticGradient(epochs=300, batch=60, learning_rate=0.02, patience=300)
     fit = lt.fit(MODELS[name], x, learner=learner)
     assert fit.epochs[-1].held_out > fit.epochs[0].held_out
     found = lt.evaluate(fit.model, x[:60], k=200)
