@@ -1,5 +1,6 @@
 """The kinds of posteriors that encoders propose, against dense Gaussians and integrals."""
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,6 +9,7 @@ from scipy.stats import multivariate_normal
 
 import latentia as lt
 from latentia.inference.amortized import parts_of_model, proposed
+from latentia.inference.encoded.top_down import TopDownProposal
 from latentia.networks import MLP, First
 from latentia.precision import precision_of
 from latentia.testing import cast
@@ -139,3 +141,16 @@ def test_a_model_file_keeps_them(name, tmp_path):
     assert jax.tree.structure(found) == jax.tree.structure(MODELS[name])
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(MODELS[name]), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_layer_and_the_encoder_meet_by_their_precisions():
+    flat = jax.tree.map(jnp.zeros_like, MLP(1, 2, (4,)))
+    flat = eqx.tree_at(lambda n: n.layers[-1].bias, flat, jnp.array([0.7, 0.4]))
+    prior = lt.LayeredLatent(networks=(flat,))
+    q = TopDownProposal(prior, jnp.array([1.5, -0.5]), jnp.array([2.0, 3.0]))
+    own = np.exp(-2 * 3 * np.tanh(0.4 / 3))
+    middle = prior.place(q.at(jnp.zeros(2)))
+    expected = [(0.7 * own + 1.5 * 2) / (own + 2), -0.5 * 3 / (1 + 3)]
+    np.testing.assert_allclose(middle, expected, rtol=1e-5)
+    width = prior.place(q.at(jnp.ones(2))) - middle
+    np.testing.assert_allclose(width, [(own + 2) ** -0.5, 0.5], rtol=1e-5)
