@@ -184,7 +184,8 @@ def _backward(kept: Any, slopes: Any) -> Any:
     of_parts, of_draws = pull(shares * slopes[0][:, None])
     # Once more the share: what draws say about the encoder is weighted by its square.
     nothing = jax.tree.map(jnp.zeros_like, (x, proposals))
-    return of_parts, *nothing, of_draws * shares[..., None]
+    each = shares.reshape(*shares.shape, *(1,) * (of_draws.ndim - shares.ndim))
+    return of_parts, *nothing, of_draws * each
 
 
 _doubly_reparameterised.defvjp(_forward, _backward)
