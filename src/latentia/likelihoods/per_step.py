@@ -32,7 +32,8 @@ class PerStep(AbstractLearnableLikelihood):
             uses itself.
     """
 
-    emission: AbstractLearnableLikelihood | Neural
+    # A learnable likelihood, or a Neural in a model with an encoder, which EM never asks.
+    emission: Any
     drivers: int = eqx.field(static=True)
 
     def __init__(self, emission: AbstractLearnableLikelihood | Neural, drivers: int = 0) -> None:
