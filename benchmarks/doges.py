@@ -9,6 +9,7 @@ the pictures are written to it: look at them.
 """
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def learned(count: int, epochs: int, minutes: float, seed: int) -> tuple[Any, fl
     def spent(row: Any) -> bool:
         seconds = time.process_time() - began
         if row.epoch % 10 == 0:
-            print(f"epoch {row.epoch}: {row.held_out:.1f}, {seconds:.0f} CPU s", flush=True)
+            print(f"epoch {row.epoch}: {row.held_out:.1f}, {seconds:.0f} CPU s", file=sys.stderr)
         return seconds > 60 * minutes
 
     vae.fit(images, watch=spent)
@@ -77,7 +78,7 @@ def draw(vae: Any, new: Any, half: np.ndarray, found: np.ndarray, folder: Path) 
     plots, images = lt.plots, new.images
     codes = vae.transform(images[:1])[0]
     evaluation = vae.evaluate(images[:200], k=200)
-    print(evaluation)
+    print(evaluation, file=sys.stderr)
     rows = np.concatenate([half[:10], found[:10], images[:10]])
     displays = {
         "draws": plots.plot_draws(vae, n=32),
