@@ -25,6 +25,8 @@ SCRIPTS = (
     "missing",
     "parquet_stream",
     "vae",
+    "binarised_mnist",
+    "doges",
 )
 
 

@@ -55,7 +55,18 @@ print(fit)
 # log-likelihood, its parts, how many of the 16 coordinates are used, and a verdict.
 
 # %%
-print(lt.evaluate(fit.model, new.images[:100], k=200))
+found = lt.evaluate(fit.model, new.images[:100], k=200)
+print(found)
+
+# %% [markdown]
+# The bound has two parts: the rate, what z says of a picture, and the distortion, what is left to
+# say. Training trades one for the other; most coordinates of z are put to use.
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
+lt.plots.plot_rate_distortion(fit, ax=axes[0])
+lt.plots.plot_rates(found, ax=axes[1])
+plt.show()
 
 # %% [markdown]
 # ## Question 1: generate
@@ -77,6 +88,14 @@ plt.show()
 posterior = lt.infer(fit.model, new.images)
 print(posterior.mean.shape, "by", posterior.method)
 lt.plots.plot_reconstructions(fit.model, new.images[:10])
+plt.show()
+
+# %% [markdown]
+# The posteriors of 200 doges in two of the coordinates, and one of the true factors as a colour:
+
+# %%
+light = new.factors[:200, new.names.index("light")]
+lt.plots.plot_latent_plane(fit.model, new.images[:200], values=light, name="true light")
 plt.show()
 
 # %% [markdown]

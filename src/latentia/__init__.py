@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     )
     from .evaluation import Disentanglement as Disentanglement
     from .evaluation import Evaluation as Evaluation
+    from .evaluation import Sandwich as Sandwich
     from .evaluation import TwoSample as TwoSample
     from .evaluation import disentanglement as disentanglement
     from .evaluation import evaluate as evaluate
@@ -237,6 +238,7 @@ _WHERE = {
     "two_sample": "latentia.evaluation",
     "TwoSample": "latentia.evaluation",
     "Evaluation": "latentia.evaluation",
+    "Sandwich": "latentia.evaluation",
     "CoordinateAscent": "latentia.inference",
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",

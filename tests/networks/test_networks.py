@@ -14,19 +14,21 @@ from latentia.networks import (
     ResidualMLP,
     as_network,
 )
-from latentia.networks.convolutional import _convolved
+from latentia.networks.convolutional import _neighbours
 
 
 def test_a_convolution_is_the_sum_over_neighbours_and_channels():
     rng = np.random.default_rng(0)
     x, kernel = rng.normal(size=(5, 4, 2)), rng.normal(size=(3, 3, 2, 3))
     layer = Dense(jnp.asarray(kernel.reshape(18, 3), jnp.float32), jnp.ones(3, jnp.float32))
-    found = _convolved(layer, jnp.asarray(x, jnp.float32))
+    found = layer(_neighbours(jnp.asarray(x, jnp.float32)))
     for out in range(3):
         expected = 1 + sum(
             correlate2d(x[:, :, c], kernel[:, :, c, out], mode="same") for c in range(2)
         )
         np.testing.assert_allclose(found[:, :, out], expected, atol=1e-5)
+    every_other = layer(_neighbours(jnp.asarray(x, jnp.float32), stride=2))
+    np.testing.assert_allclose(every_other, found[::2, ::2], atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(8, 8, 3), (7, 5, 1)])

@@ -6,8 +6,12 @@ import numpy as np
 
 from latentia.verdict import Exactness, Verdict
 
+from .annealing import Sandwich
+
 # A coordinate whose posterior mean varies by less than this over the data is not used.
 ACTIVE = 0.01
+# In nats: an estimate of the log evidence that may be further off is not to be trusted.
+_AGREED = 1.0
 
 
 @dataclass(frozen=True, repr=False)
@@ -45,6 +49,8 @@ class Evaluation:
     error: float
     amortization: np.ndarray | None
     p_value: float | None
+    annealed: np.ndarray | None = None
+    sandwich: Sandwich | None = None
 
     @property
     def exactness(self) -> Exactness:
@@ -80,6 +86,13 @@ class Evaluation:
                 f"The weights of {poor:.0%} of the data are worth fewer than 10 draws, so their "
                 "evidence may be far too low: raise k, or refine the encoder's answers.",
             )
+        if self.sandwich is not None and not self.sandwich.shortfall < _AGREED:
+            return Verdict(
+                "suspect",
+                "Of draws of the model the importance-weighted bound may be too low by "
+                f"{self.sandwich.shortfall:.2g} nats: raise k, or go by annealed, with a longer "
+                "anneal.",
+            )
         return Verdict(
             "pass",
             f"The weights of {1 - poor:.0%} of the data are worth at least 10 of {self.draws} "
@@ -93,13 +106,24 @@ class Evaluation:
             f"  ELBO {self.elbo:.6g} = -distortion {self.distortion:.6g} - rate {self.rate:.4g}; "
             f"gap {self.gap:.3g}{self._gap_parts()}\n"
             f"  {self.active} of {len(self.activity)} coordinates are active; mean squared error "
-            f"of reconstructions {self.error:.4g}\n{self._of_draws()}  {self.verdict}"
+            f"of reconstructions {self.error:.4g}\n{self._of_annealing()}{self._of_draws()}"
+            f"  {self.verdict}"
         )
 
     def _gap_parts(self) -> str:
         if self.amortization is None:
             return ""
         return f", of which the encoder's part (amortisation) {self.amortization.mean():.3g}"
+
+    def _of_annealing(self) -> str:
+        if self.annealed is None or self.sandwich is None:
+            return ""
+        return (
+            f"  by annealed importance sampling {self.annealed.mean():.6g}; of "
+            f"{len(self.sandwich.low)} draws of the model {self.sandwich.low.mean():.6g} to "
+            f"{self.sandwich.high.mean():.6g}, of which the importance-weighted bound lacks at "
+            f"most {self.sandwich.shortfall:.3g}\n"
+        )
 
     def _of_draws(self) -> str:
         if self.p_value is None:

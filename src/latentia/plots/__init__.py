@@ -8,6 +8,8 @@ from .item_curves import InformationDisplay as InformationDisplay
 from .item_curves import ItemCurvesDisplay as ItemCurvesDisplay
 from .item_curves import plot_information as plot_information
 from .item_curves import plot_item_curves as plot_item_curves
+from .latent_plane import LatentPlaneDisplay as LatentPlaneDisplay
+from .latent_plane import plot_latent_plane as plot_latent_plane
 from .loadings import LoadingsDisplay as LoadingsDisplay
 from .loadings import plot_loadings as plot_loadings
 from .paths import PathsDisplay as PathsDisplay
@@ -21,6 +23,10 @@ from .predictive import PredictiveDisplay as PredictiveDisplay
 from .predictive import plot_predictive as plot_predictive
 from .profiles import ProfilesDisplay as ProfilesDisplay
 from .profiles import plot_profiles as plot_profiles
+from .rates import RateDistortionDisplay as RateDistortionDisplay
+from .rates import RatesDisplay as RatesDisplay
+from .rates import plot_rate_distortion as plot_rate_distortion
+from .rates import plot_rates as plot_rates
 from .selection import SelectionDisplay as SelectionDisplay
 from .selection import plot_selection as plot_selection
 from .states import StatesDisplay as StatesDisplay
