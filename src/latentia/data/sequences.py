@@ -14,7 +14,7 @@ STEPS = 2**18
 # So many sequences side by side, or so many steps, are enough to be quick: what is kept of more of
 # them at once leaves the cache.
 LANES, FEW = 128, 2**15
-# The most steps where latent variables are vectors: moments of so many fit into the processor's cache.
+# The most steps where latent variables are vectors: moments of so many fit into the cache, too.
 CACHED = 2**14
 # Groups of sequences are joined if so few steps are filled up by it, or if there are more of them.
 SLIGHT = 20_000

@@ -92,7 +92,7 @@ def log_forward_backward(start: Probabilities, moves: Array, values: Array) -> C
 
 
 def _counted(lanes: Array, pieces: int) -> Array:
-    """As ``informed``, of sequences in lanes, ``[T, 1, B]``; after the last step there is no move."""
+    """As ``informed``, in lanes, ``[T, 1, B]``; after the last step there is no move."""
     length, _, count = lanes.shape
     says = jnp.any(lanes != 0, axis=1)
     steps = jnp.arange(length)[:, None] + length * (jnp.arange(count) % pieces)
