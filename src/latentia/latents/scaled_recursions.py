@@ -145,7 +145,8 @@ def _forward(first: Array, moves: Array, weights: Array) -> _Ahead:
         last, out = jax.lax.scan(step, first, (weights, each))
     else:
         last, out = jax.lax.scan(lambda c, w: step(c, (w, moves)), first, weights)
-    return _Ahead(*out, last)
+    filtered, scales = out
+    return _Ahead(filtered, scales, last)
 
 
 def _backward(end: Array, moves: Array, weights: Array, ahead: _Ahead, counted: Array) -> _Back:
