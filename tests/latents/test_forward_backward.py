@@ -3,11 +3,12 @@
 import itertools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from latentia.latents.forward_backward import forward_backward, log_forward_backward
-from latentia.latents.scaled_recursions import scaled
+from latentia.latents.scaled_recursions import cut, joined, pieces_of, scaled
 from latentia.precision import precision_of
 
 
@@ -83,12 +84,15 @@ def test_pieces_of_a_long_sequence_are_the_whole(sticky):
     moves = sticky * np.eye(4) + (1 - sticky) * moves
     with precision_of(values):
         plain = log_forward_backward(start, moves, values)
-        found = scaled(start[None], moves[None], values[None], np.ones((1, 5002), bool))
+        pieces = pieces_of(1, 5003, False)
+        assert pieces > 1
+        lanes = cut(jnp.asarray(values[None]), pieces)
+        counted = cut(jnp.ones((1, 5003, 1), bool).at[0, -1].set(False), pieces)
+        found = scaled(jnp.asarray(start[:, None]), jnp.asarray(moves), lanes, counted, pieces)
         assert bool(found.safe)
-        assert_same(
-            (found.log_evidence[0], found.smoothed[0]), (plain.log_evidence, plain.smoothed)
-        )
-        assert_same((found.moves[0] / 5003,), (plain.moves / 5003,))
+        smoothed = joined(found.smoothed, pieces, 5003)[0]
+        assert_same((found.log_evidence[0], smoothed), (plain.log_evidence, plain.smoothed))
+        assert_same((found.moves[..., 0] / 5003,), (plain.moves / 5003,))
 
 
 def test_gradients_are_the_moments():

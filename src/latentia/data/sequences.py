@@ -11,7 +11,10 @@ from .table import read_table
 
 # The most steps that are worked on side by side: what the recursions keep of them must fit.
 STEPS = 2**18
-# The same where latent variables are vectors: moments of so many fit into the processor's cache.
+# So many sequences side by side, or so many steps, are enough to be quick: what is kept of more of
+# them at once leaves the cache.
+LANES, FEW = 128, 2**15
+# The most steps where latent variables are vectors: moments of so many fit into the cache, too.
 CACHED = 2**14
 # Groups of sequences are joined if so few steps are filled up by it, or if there are more of them.
 SLIGHT = 20_000
@@ -205,11 +208,13 @@ def _blocks(
     scale: Any, dtype: Any,
 ) -> Blocks:  # fmt: skip
     columns = data.values.shape[1]
-    size = min(round_up(len(rows)), max(1, most // steps))
+    size = min(round_up(len(rows)), max(1, most // steps), max(LANES, FEW // steps))
     used = -(-len(rows) // size)
     if used > 1:
         # All blocks alike, so that the last is not half empty.
         size = -(-len(rows) // used)
+        # Whole vectors, if there are many.
+        size = size if size < 32 else -(-size // 8) * 8
     count = round_up(used)
     x = np.full((count * size, steps, columns), np.nan, dtype)
     labels = np.full((count * size, steps), -1, np.int32)

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from latentia.numerics import log_sum_exp, safe_log
 from latentia.typing import Probabilities, Scalar
 
-from .scaled_recursions import scaled
+from .scaled_recursions import cut, joined, pieces_of, scaled
 
 
 class ChainPass(NamedTuple):
@@ -38,7 +38,8 @@ def informed(values: Float[Array, "T K"]) -> Array:
     Moves after the last evidence are the chain's own business: nothing is learned from them.
     """
     says = jnp.any(values != 0, axis=-1)
-    return jnp.flip(jax.lax.cummax(jnp.flip(says).astype(jnp.int8)))[1:] > 0
+    steps = jnp.arange(len(values))
+    return steps[:-1] < jnp.max(jnp.where(says, steps, -1))
 
 
 def log_forward_backward(start: Probabilities, moves: Array, values: Array) -> ChainPass:
@@ -67,41 +68,77 @@ def log_forward_backward(start: Probabilities, moves: Array, values: Array) -> C
     one = (lambda carry, x: forward(carry, (x, log_moves))) if not each else forward
     _, (filtered, scales) = jax.lax.scan(one, safe_log(start), (values, ahead) if each else values)
 
-    def backward(later: Any, inputs: Any) -> Any:
-        value, scale, move = inputs
+    def backward(carry: Any, inputs: Any) -> Any:
+        later, pairs = carry
+        before, value, scale, counts, move = inputs
         known = jnp.where(scale > -jnp.inf, value - jnp.where(scale > -jnp.inf, scale, 0.0), 0.0)
-        message = known + later
-        return log_sum_exp(move + message[None]), (later, message)
+        log_both = before[:, None] + move + (known + later)
+        both = jnp.where(counts, jnp.exp(log_both), 0.0)
+        out = later, both if each else None
+        # Summed here, since the moves of all steps are many numbers.
+        pairs = pairs if each else pairs + both
+        return (log_sum_exp(move + (known + later)), pairs), out
 
-    last = jnp.zeros_like(values[0])
+    begun = jnp.zeros_like(values[0]), jnp.zeros_like(log_moves if not each else values[0])
+    rest = filtered[:-1], values[1:], scales[1:], informed(values)
     if each:
-        first, (later, messages) = jax.lax.scan(
-            backward, last, (values[1:], scales[1:], xs), reverse=True
-        )
+        (first, _), (later, both) = jax.lax.scan(backward, begun, (*rest, xs), reverse=True)
     else:
-        first, (later, messages) = jax.lax.scan(
-            lambda carry, x: backward(carry, (*x, log_moves)),
-            last, (values[1:], scales[1:]), reverse=True,
-        )  # fmt: skip
-    log_both = filtered[:-1, :, None] + log_moves + messages[:, None, :]
-    both = jnp.where(informed(values)[:, None, None], jnp.exp(log_both), 0.0)
+        (first, both), (later, _) = jax.lax.scan(
+            lambda carry, x: backward(carry, (*x, log_moves)), begun, rest, reverse=True
+        )
     smoothed = jnp.exp(filtered + jnp.concatenate([first[None], later]))
-    total = jnp.sum(scales)
-    return ChainPass(total, jnp.exp(filtered), smoothed, both if each else jnp.sum(both, axis=0))
+    return ChainPass(jnp.sum(scales), jnp.exp(filtered), smoothed, both)
+
+
+def _counted(lanes: Array, pieces: int) -> Array:
+    """As ``informed``, in lanes, ``[T, 1, B]``; after the last step there is no move."""
+    length, _, count = lanes.shape
+    says = jnp.any(lanes != 0, axis=1)
+    steps = jnp.arange(length)[:, None] + length * (jnp.arange(count) % pieces)
+    last = jnp.max(jnp.where(says, steps, -1), axis=0).reshape(-1, pieces)
+    return (steps < jnp.repeat(jnp.max(last, axis=1), pieces))[:, None]
 
 
 def _choose(start: Array, moves: Array, values: Array) -> ChainPass:
-    """Of a batch, with arguments as for ``scaled``: scaled if that is safe, else in logarithms."""
-    counted = jax.vmap(informed)(values)
-    quick = scaled(start, moves, values, counted)
+    """Of a batch: scaled if that is safe, else in logarithms.
+
+    Args:
+        start: ``[1 or B, K]``.
+        moves: ``[1 or B, K, K]``, or ``[1 or B, T-1, K, K]``.
+        values: ``[B, T, K]``, log evidence.
+    """
+    batch, steps, _ = values.shape
+    varying = moves.ndim == 4
+    pieces = pieces_of(batch, steps, varying)
+    # Lanes lie side by side within a step, from here to the end: to turn them round is dear.
+    lanes = cut(values, pieces)
+    shape = lanes.shape
+    flat = jax.lax.optimization_barrier(lanes.ravel())
+    lanes = flat.reshape(shape)
+    each = jnp.moveaxis(moves, 0, -1)
+    each = each[..., 0] if each.shape[-1] == 1 and not varying else each
+    quick = scaled(start.T, each, lanes, _counted(lanes, pieces), pieces)
 
     def slow(_: Any) -> tuple[Array, ChainPass]:
-        first, each = (jnp.broadcast_to(a, (len(values), *a.shape[1:])) for a in (start, moves))
-        return jnp.array(True), jax.vmap(log_forward_backward)(first, each, values)
+        first, each = (jnp.broadcast_to(a, (batch, *a.shape[1:])) for a in (start, moves))
+        rows = joined(flat.reshape(shape), pieces, steps)
+        total, filtered, smoothed, pairs = jax.vmap(log_forward_backward)(first, each, rows)
+        filtered, smoothed = cut(filtered, pieces).ravel(), cut(smoothed, pieces).ravel()
+        return jnp.array(True), ChainPass(
+            total, filtered, smoothed, jnp.moveaxis(pairs, 0, -1).ravel()
+        )
 
-    found = ChainPass(quick.log_evidence, quick.filtered, quick.smoothed, quick.moves)
-    # A loop that mostly runs not at all: a choice between two would copy what it keeps.
-    return jax.lax.while_loop(lambda carry: ~carry[0], slow, (quick.safe, found))[1]
+    # A loop that mostly runs not at all: a choice between two would copy what it keeps. Flat, since
+    # XLA would turn round what enters the loop for the sake of what is not computed.
+    found = ChainPass(quick.log_evidence, *(a.ravel() for a in quick[1:4]))
+    found = jax.lax.while_loop(lambda carry: ~carry[0], slow, (quick.safe, found))[1]
+    return ChainPass(
+        found.log_evidence,
+        joined(found.filtered.reshape(shape), pieces, steps),
+        joined(found.smoothed.reshape(shape), pieces, steps),
+        jnp.moveaxis(found.moves.reshape(quick.moves.shape), -1, 0),
+    )
 
 
 @jax.custom_batching.custom_vmap

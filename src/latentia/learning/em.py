@@ -5,6 +5,7 @@ extrapolation of the last EM steps; where that lowers the objective it is droppe
 which cannot lower it, is made from the last good point.
 """
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -118,7 +119,7 @@ class EM(AbstractLearner):
 
     def kernel(self) -> "EM":
         """The part that programs are compiled for: all else is data, or the host's business."""
-        return EM(memory=self.memory, inference=self.inference)
+        return _kernel(self.memory, self.inference)
 
     def init(self, model: Any, problem: Problem) -> Progress:
         # A start below the floor has a likelihood that no step may reach. What is no covariance at
@@ -217,6 +218,12 @@ class EM(AbstractLearner):
             candidate=_choose(whole, state.image, ahead),
             share=jnp.where(usable, state.share, 1.0).astype(state.share.dtype),
         )
+
+
+@lru_cache(maxsize=256)
+def _kernel(memory: int, inference: AbstractInference | None) -> EM:
+    # One and the same, so that JAX finds its programs without comparing field by field.
+    return EM(memory=memory, inference=inference)
 
 
 def em_map(model: Any, totals: Totals, problem: Problem) -> tuple[Any, jax.Array]:

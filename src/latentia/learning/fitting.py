@@ -76,9 +76,11 @@ def _fit_rows(
 ) -> Fit:
     """One fit, with one method of inference; for the arguments see ``fit_rows``."""
     dtype = values.dtype
+    sample = None
     if len(values) <= SMALL:
         # First of all, so that no sum below can tell a repeated row from its weight.
-        values, weight, labels = sample_of(values, weight, labels, seed)[:3]
+        sample = sample_of(values, weight, labels, seed)
+        values, weight, labels = sample.values, sample.mass, sample.labels
     centre, spread = column_summary(values, weight)
     seen = ~np.isnan(values)
     total = float(weight[seen.any(axis=1)].sum())
@@ -87,7 +89,9 @@ def _fit_rows(
     if complete and enough and labels is None and model.likelihood.quadratic:
         values, weight = second_moment_rows(values, weight, centre, spread)
         seen = np.ones(values.shape, bool)
-    sample = sample_of(values, weight, labels, seed)
+        sample = None
+    if sample is None:
+        sample = sample_of(values, weight, labels, seed)
     plan, models = plan_fit(model, sample, centre, spread, total, learner, seed, dtype)
     # How often each column was observed, in units of weight.
     counts = np.full(values.shape[1], weight.sum()) if complete else weight @ seen

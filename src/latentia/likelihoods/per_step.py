@@ -211,6 +211,10 @@ def _potential(emission: Any, x: jax.Array, given: int) -> StepPotentials:
 
 def _statistics(emission: Any, x: jax.Array, moments: Any, weight: Weights, given: int) -> Any:
     values, empty = _filled(x, given)
-    each = jnp.where(empty, 0.0, weight[:, None]).ravel()
-    steps = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), moments.steps)
-    return emission.statistics(values.reshape(-1, x.shape[-1]), steps, each)
+    each = jnp.where(empty, 0.0, weight[:, None])
+
+    def rows(leaf: jax.Array) -> jax.Array:
+        # Those of a step side by side, as the recursions leave them.
+        return jnp.swapaxes(leaf, 0, 1).reshape(-1, *leaf.shape[2:])
+
+    return emission.statistics(rows(values), jax.tree.map(rows, moments.steps), rows(each))

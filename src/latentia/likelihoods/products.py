@@ -64,6 +64,23 @@ def _many_log_values(axis_size: int, batched: Any, *arguments: Any) -> tuple[jax
     if any(jax.tree.leaves(batched[:3])):
         axes = jax.tree.map(lambda one: 0 if one else None, batched)
         return jax.vmap(_one_log_values, axes)(*arguments), True
+    return _log_values_of_rows(family, naturals, centre, x), True
+
+
+@jax.custom_batching.custom_vmap
+def _log_values_of_rows(family: Any, naturals: jax.Array, centre: Datum, x: Rows) -> jax.Array:
     # The barrier keeps the states in rows, which XLA would turn round too early.
     logits = jax.lax.optimization_barrier(naturals @ feature_columns(family, x, centre))
-    return _finished(logits, jax.vmap(family.base)(x)).T, True
+    return _finished(logits, jax.vmap(family.base)(x)).T
+
+
+@_log_values_of_rows.def_vmap
+def _of_sequences(axis_size: int, batched: Any, *arguments: Any) -> tuple[jax.Array, bool]:
+    if any(jax.tree.leaves(batched[:3])):
+        axes = jax.tree.map(lambda one: 0 if one else None, batched)
+        return jax.vmap(_log_values_of_rows.fun, axes)(*arguments), True
+    # The steps of many sequences: those of a step lie side by side, as the recursions want them.
+    *rest, x = arguments
+    rows = jnp.swapaxes(x, 0, 1).reshape(-1, x.shape[-1])
+    values = _log_values_of_rows.fun(*rest, rows)
+    return jnp.swapaxes(values.reshape(x.shape[1], x.shape[0], -1), 0, 1), True
