@@ -20,6 +20,7 @@ from .reporting import Entropy, report
 from .running import Interrupted, run, start
 from .starts import first_models, start_kinds
 from .status import Status
+from .truncation import Truncated
 from .units import Units, into_units, units_from
 
 # How many numbers of data a Fit may hold on to.
@@ -150,7 +151,32 @@ class Plan:
         if alone and not sample.whole:
             safe = safe_products(likelihood, np.asarray(radius, self.dtype), missing)
             form = Form.PRODUCTS if bool(safe.all()) else form
+        if self.learner.truncation > 0 and not sample.whole and self.learner.max_iter > 1:
+            return self._truncated(
+                models, values, weight, data, form, radius, starts, total, offset, watch
+            )
         return self.climb(models, data, form, radius, starts, total, offset, watch)
+
+    def _truncated(
+        self,
+        models: Any,
+        values: np.ndarray,
+        weight: np.ndarray,
+        data: AnyBlocks,
+        form: Form,
+        radius: float,
+        starts: Any,
+        total: float,
+        offset: float,
+        watch: Callable[[float, Any], bool] | None,
+    ) -> Fit:
+        """As ``climb``, but each row looks only at the states that matter to it."""
+        inside = ((values - self.units.centre) / self.units.scale).astype(self.dtype)
+        passes = Truncated(
+            self.learner, self.problem, inside, weight.astype(self.dtype), data, form, radius
+        )
+        states, trace, entropy, ended = passes.run(models, _watching(watch, total, offset))
+        return self.finish(states, trace, starts, total, offset, lambda _: entropy, ended)
 
     def climb(
         self,

@@ -212,6 +212,10 @@ class _Prepared(eqx.Module):
     parts: Any
     plain: bool = eqx.field(static=True)
 
+    def select(self, states: jax.Array) -> "_Prepared":
+        """The same of some of the states."""
+        return _Prepared(take(self.parts, states), self.plain)
+
     def potential(self, x: Datum) -> DiscretePotential | BranchPotential:
         return _potential(self.plain, self.parts, x)
 
