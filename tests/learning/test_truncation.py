@@ -25,7 +25,7 @@ EPSILON = 1e-5
 
 def clusters(rows=ROWS, seed=0):
     rng = np.random.default_rng(seed)
-    centres = 5 * rng.normal(size=(STATES, DIM))
+    centres = 9 * rng.normal(size=(STATES, DIM))
     return centres, centres[rng.integers(STATES, size=rows)] + rng.normal(size=(rows, DIM))
 
 
@@ -44,7 +44,7 @@ def begun(kind):
     return LatentVariableModel(Discrete(np.full(STATES, 1 / STATES)), Switch(parts[kind]()))
 
 
-def fitted(model, values, weight, truncation, passes=12):
+def fitted(model, values, weight, truncation, passes=60):
     learner = EM(start="given", truncation=truncation, max_iter=passes, tol=1e-7)
     return latentia.fit(model, values, weights=weight, learner=learner)
 
@@ -123,7 +123,7 @@ def test_what_is_out_of_reach_has_no_share(kind):
     with jax.enable_x64(True):
         parts = random_gaussians(kind, rng)
         model = LatentVariableModel(Discrete(rng.dirichlet(np.ones(30))), Switch(parts))
-        x = 5 * rng.normal(size=(900, 4))
+        x = np.asarray(parts.mean)[rng.integers(30, size=900)] + rng.normal(size=(900, 4))
         joint = np.log(model.prior.weights) + np.asarray(
             jax.vmap(lambda row: jax.vmap(lambda part: part.log_prob(row))(parts))(x)
         )
@@ -166,7 +166,9 @@ def test_every_row_is_in_one_tile_and_every_candidate_in_its_bucket():
         (begun("diagonal"), {"labels": np.zeros(ROWS, int)}, "0 with labels"),
         (begun("diagonal"), {"engine": "memory"}, "0 for a stream or under an engine"),
         (
-            LatentVariableModel(latentia.GaussianLatent(1), latentia.LinearGaussian(3, 1)),
+            LatentVariableModel(
+                latentia.GaussianLatent(1), latentia.LinearGaussian(dim=3, latent_dim=1)
+            ),
             {},
             "0 for a model that is no mixture",
         ),

@@ -97,8 +97,8 @@ def in_buckets(keep: np.ndarray, used: int) -> tuple[np.ndarray, list[Bucket]]:
         used: how many of the tiles, the first, hold rows.
     """
     states = keep.shape[1]
-    counts = np.maximum(keep[:used].sum(axis=1), 1)
-    sizes = np.maximum(2 ** np.ceil(np.log2(counts)).astype(int), _FEWEST)
+    counts = keep[:used].sum(axis=1)
+    sizes = 2 ** np.ceil(np.log2(np.maximum(counts, _FEWEST))).astype(int)
     # More than half of the states are cheaper without the detour.
     sizes = np.where(2 * sizes > states, states, sizes)
     order = np.argsort(sizes, kind="stable")
