@@ -11,7 +11,9 @@ from latentia import (
     DiagonalGaussian,
     Discrete,
     Gaussian,
+    GaussianLatent,
     LatentVariableModel,
+    LinearGaussian,
     SphericalGaussian,
     StudentT,
     Switch,
@@ -166,9 +168,7 @@ def test_every_row_is_in_one_tile_and_every_candidate_in_its_bucket():
         (begun("diagonal"), {"labels": np.zeros(ROWS, int)}, "0 with labels"),
         (begun("diagonal"), {"engine": "memory"}, "0 for a stream or under an engine"),
         (
-            LatentVariableModel(
-                latentia.GaussianLatent(1), latentia.LinearGaussian(dim=3, latent_dim=1)
-            ),
+            LatentVariableModel(GaussianLatent(1), LinearGaussian(dim=3, latent_dim=1)),
             {},
             "0 for a model that is no mixture",
         ),

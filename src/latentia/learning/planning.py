@@ -152,31 +152,12 @@ class Plan:
             safe = safe_products(likelihood, np.asarray(radius, self.dtype), missing)
             form = Form.PRODUCTS if bool(safe.all()) else form
         if self.learner.truncation > 0 and not sample.whole and self.learner.max_iter > 1:
-            return self._truncated(
-                models, values, weight, data, form, radius, starts, total, offset, watch
-            )
+            # Each row looks only at the states that matter to it.
+            inside = ((values - self.units.centre) / self.units.scale).astype(self.dtype)
+            few = Truncated(self.learner, self.problem, inside, weight, data, form, radius)
+            states, trace, entropy, ended = few.run(models, _watching(watch, total, offset))
+            return self.finish(states, trace, starts, total, offset, lambda _: entropy, ended)
         return self.climb(models, data, form, radius, starts, total, offset, watch)
-
-    def _truncated(
-        self,
-        models: Any,
-        values: np.ndarray,
-        weight: np.ndarray,
-        data: AnyBlocks,
-        form: Form,
-        radius: float,
-        starts: Any,
-        total: float,
-        offset: float,
-        watch: Callable[[float, Any], bool] | None,
-    ) -> Fit:
-        """As ``climb``, but each row looks only at the states that matter to it."""
-        inside = ((values - self.units.centre) / self.units.scale).astype(self.dtype)
-        passes = Truncated(
-            self.learner, self.problem, inside, weight.astype(self.dtype), data, form, radius
-        )
-        states, trace, entropy, ended = passes.run(models, _watching(watch, total, offset))
-        return self.finish(states, trace, starts, total, offset, lambda _: entropy, ended)
 
     def climb(
         self,

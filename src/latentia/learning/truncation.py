@@ -93,7 +93,7 @@ class Truncated:
     ) -> None:
         self._learner, self._problem, self._kernel = learner, problem, learner.kernel()
         some = weight > 0
-        self._values, self._weight = values[some], weight[some]
+        self._values, self._weight = values[some], weight[some].astype(values.dtype)
         self._data, self._form = jax.device_put(data), form
         self._radius = np.asarray(radius, values.dtype)
         self._missing = bool(np.isnan(values).any())
