@@ -90,27 +90,10 @@ def workers() -> list[psutil.Process]:
     return found
 
 
-class Engines:
-    """One Dask cluster for all trials; its nannies replace what is killed."""
-
-    def __init__(self) -> None:
-        self._client = None
-
-    def of(self, name: str, keep: int) -> object:
-        if name == "processes":
-            return lt.data.Processes(2, FILES, keep=keep)
-        if self._client is None:
-            from distributed import Client, LocalCluster
-
-            cluster = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
-            self._client = Client(cluster, set_as_default=False)
-        return lt.data.Dask(self._client, partitions=FILES, keep=keep)
-
-    def close(self) -> None:
-        if self._client is not None:
-            cluster = self._client.cluster
-            self._client.close()
-            cluster.close()
+def engine_of(name: str, keep: int) -> object:
+    """An engine that starts workers of its own, and replaces them where they are killed."""
+    kinds = {"processes": lt.data.Processes, "dask": lt.data.Dask}
+    return kinds[name](workers=2, partitions=FILES, keep=keep)
 
 
 def killed_workers(folder: str, engine: object, lot: random.Random, every: bool) -> list:
@@ -150,8 +133,8 @@ def killed_driver(folder: str, name: str, engine: object, lot: random.Random) ->
         return fit(folder, engine, checkpoint)
 
 
-def trial(folder: str, name: str, fault: str, engines: Engines, lot: random.Random) -> list:
-    engine = engines.of(name, lot.choice([0, 10**9]))
+def trial(folder: str, name: str, fault: str, lot: random.Random) -> list:
+    engine = engine_of(name, lot.choice([0, 10**9]))
     if fault == "driver":
         return killed_driver(folder, name, engine, lot)
     return killed_workers(folder, engine, lot, fault == "both workers")
@@ -160,12 +143,12 @@ def trial(folder: str, name: str, fault: str, engines: Engines, lot: random.Rand
 def tally(folder: str, options: argparse.Namespace) -> Counter:
     lot = random.Random(options.seed)
     truth = fit(folder, lt.data.Stream(FILES))
-    engines, counts = Engines(), Counter()
+    counts = Counter()
     for number in range(options.trials):
         name, fault = lot.choice(options.engine), lot.choices(FAULTS, (2, 2, 1))[0]
         began = time.perf_counter()
         try:
-            found = trial(folder, name, fault, engines, lot)
+            found = trial(folder, name, fault, lot)
             same = all(np.array_equal(a, b) for a, b in zip(found, truth, strict=True))
             what = "the same bits" if same else "wrong"
         except Exception as error:
@@ -173,8 +156,8 @@ def tally(folder: str, options: argparse.Namespace) -> Counter:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
         counts[name, fault, what] += 1
         taken = time.perf_counter() - began
-        print(f"{number + 1:3d} {name}, {fault}: {what} ({taken:.1f} s)", file=sys.stderr)
-    engines.close()
+        told = f"{number + 1:3d} {name}, {fault}: {what} ({taken:.1f} s)"
+        print(told, file=sys.stderr, flush=True)
     return counts
 
 
@@ -190,9 +173,7 @@ def main() -> None:
     logger.propagate = False
     if options.drive:
         logger.addHandler(logging.StreamHandler())
-        kinds = {"processes": lt.data.Processes, "dask": lt.data.Dask}
-        engine = kinds[options.engine[0]](workers=2, partitions=FILES)
-        fit(options.drive, engine, options.checkpoint)
+        fit(options.drive, engine_of(options.engine[0], 10**9), options.checkpoint)
         return
     with tempfile.TemporaryDirectory() as name:
         write(pathlib.Path(name))

@@ -26,6 +26,7 @@ SCRIPTS = (
     "missing",
     "parquet_stream",
     "vae",
+    "scale",
 )
 
 
