@@ -182,3 +182,15 @@ def test_what_it_is_not_for_is_one_sentence(model, options, message):
 def test_the_error_is_small_and_not_negative():
     with pytest.raises(ValueError, match="truncation of EM should be a small number of nats"):
         EM(truncation=-1.0)
+
+
+@pytest.mark.exhaustive
+def test_a_conjugate_prior_counts_in_the_objective():
+    options = {"start": "given", "max_iter": 60, "tol": 1e-7, "pseudo_count": 2.0}
+    dense, few = (
+        latentia.fit(begun("diagonal"), VALUES, learner=EM(truncation=epsilon, **options))
+        for epsilon in (0.0, EPSILON)
+    )
+    assert few.status == dense.status
+    np.testing.assert_allclose(few.objective, dense.objective, atol=1e-5)
+    np.testing.assert_allclose(few.log_likelihood, dense.log_likelihood, rtol=1e-6)

@@ -20,7 +20,7 @@ from latentia.latents import Discrete
 from latentia.likelihoods import Switch
 from latentia.typing import Form
 
-from .em import EM
+from .em import EM, log_prior
 from .reach import nearest, shapes_of, within_reach
 from .running import advance, start, step
 from .status import Status
@@ -58,8 +58,7 @@ def require_truncatable(model: Any, labels: Any, engine: bool = False) -> None:
 
 
 class Choice(NamedTuple):
-    """Candidates, chosen for a model: the tiles, in buckets; the evidence of all rows under the
-    model, per unit of weight; the entropy of the posteriors; and ``best [N]``, their modes."""
+    """Candidates, chosen for a model: the tiles, in buckets; the objective of the model with them; the entropy of the posteriors; and ``best [N]``, their modes."""
 
     tiles: Tiles
     buckets: list[Bucket]
@@ -168,6 +167,9 @@ class Truncated:
         logger.info("%.1f of %d states matter to a row", keep[:used].sum() / used, states)
         order, buckets = in_buckets(keep, used)
         tiles = jax.tree.map(lambda leaf: leaf[order], tiles)
+        if self._problem.reference is not None:
+            prior = _log_prior(model, self._problem.reference)
+            total += float(self._problem.strength * prior)
         objective = total / float(self._problem.weight)
         return Choice(tiles, jax.device_put(buckets), objective, entropy, best)
 
@@ -234,6 +236,9 @@ class Truncated:
                 self._kernel, again, self._data, self._problem, np.int32(1), self._radius, **options
             )
         return state._replace(objective=found.objective[0], steps=state.steps + 1)
+
+
+_log_prior = jax.jit(log_prior)
 
 
 def _stacked(state: Any) -> Any:
