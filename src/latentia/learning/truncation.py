@@ -58,7 +58,8 @@ def require_truncatable(model: Any, labels: Any, engine: bool = False) -> None:
 
 
 class Choice(NamedTuple):
-    """Candidates, chosen for a model: the tiles, in buckets; the objective of the model with them; the entropy of the posteriors; and ``best [N]``, their modes."""
+    """Candidates, chosen for a model: the tiles, in buckets; the objective with them; the entropy
+    of the posteriors, in total; and ``best [N]``, their modes."""
 
     tiles: Tiles
     buckets: list[Bucket]
