@@ -120,12 +120,10 @@ def passes(folder: str, engine: object) -> float:
 def on_devices(folder: str, count: int) -> float:
     """The same on a mesh of so many devices, in a process of its own with as many cores."""
     flags = f"--xla_force_host_platform_device_count={count}"
-    environment = {**os.environ, "XLA_FLAGS": flags}
-    command = [sys.executable, __file__, "--mesh", folder]
-    cores = sorted(os.sched_getaffinity(0))[:count]
+    command = [sys.executable, __file__, "--mesh", folder, "--cores", str(count)]
     done = subprocess.run(
-        command, env=environment, check=True, stdout=subprocess.PIPE, text=True,
-        preexec_fn=lambda: os.sched_setaffinity(0, cores),
+        command, env={**os.environ, "XLA_FLAGS": flags}, check=True, stdout=subprocess.PIPE,
+        text=True,
     )  # fmt: skip
     return float(done.stdout.splitlines()[-1])
 
@@ -158,8 +156,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cpu", action="store_true")
     parser.add_argument("--mesh", help=argparse.SUPPRESS)
+    parser.add_argument("--cores", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.mesh:
+        # Before JAX has started its threads.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: options.cores])
         print(passes(options.mesh, lt.data.Mesh()))
         return
     clock = time.process_time if options.cpu else time.perf_counter
