@@ -81,7 +81,7 @@ def test_what_is_no_table_is_one_sentence(matrix, message):
 @pytest.mark.parametrize(
     ("kind", "dim", "states"),
     [
-        pytest.param("diagonal", 2000, 8, marks=pytest.mark.slow),
+        pytest.param("diagonal", 2000, 8, marks=pytest.mark.exhaustive),
         pytest.param("full", 2000, 3, marks=pytest.mark.exhaustive),
         pytest.param("full", 400, 8, marks=pytest.mark.exhaustive),
     ],

@@ -53,7 +53,7 @@ def test_a_pilot_tells_the_passes_of_the_fit(tmp_path):
     assert told.engine in text and "passes" in text and "of memory each" in text
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_quadratic_model_takes_three_passes():
     model = LatentVariableModel(GaussianLatent(1), LinearGaussian(dim=3, latent_dim=1))
     assert latentia.plan(model, draws(9000), rows=8192).passes == 3

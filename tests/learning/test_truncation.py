@@ -73,7 +73,7 @@ def test_it_is_the_fit_with_all_states():
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param("full", marks=pytest.mark.slow),
+        pytest.param("full", marks=pytest.mark.exhaustive),
         pytest.param("spherical", marks=pytest.mark.exhaustive),
         pytest.param("robust", marks=pytest.mark.exhaustive),
     ],
@@ -118,7 +118,8 @@ def random_gaussians(kind, rng, states=30, dim=4):
 
 
 @pytest.mark.parametrize(
-    "kind", ["full", "diagonal", pytest.param("spherical", marks=pytest.mark.slow)]
+    "kind",
+    ["full", *(pytest.param(k, marks=pytest.mark.exhaustive) for k in ("diagonal", "spherical"))],
 )
 def test_what_is_out_of_reach_has_no_share(kind):
     rng = np.random.default_rng(4)
