@@ -14,6 +14,7 @@ HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "benchmarks.md"
 SCRIPTS = (
     "em_iteration",
+    "large_k",
     "factor_analysis",
     "hidden_markov",
     "topics",
@@ -27,6 +28,7 @@ SCRIPTS = (
     "vae",
     "binarised_mnist",
     "doges",
+    "scale",
 )
 
 

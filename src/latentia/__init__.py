@@ -118,9 +118,11 @@ if TYPE_CHECKING:
     from .learning import ELBO as ELBO
     from .learning import EM as EM
     from .learning import Fit as Fit
+    from .learning import FitPlan as FitPlan
     from .learning import Gradient as Gradient
     from .learning import ImportanceBound as ImportanceBound
     from .learning import StochasticGradient as StochasticGradient
+    from .learning import plan as plan
     from .likelihoods import BernoulliOutput as BernoulliOutput
     from .likelihoods import BinaryResponse as BinaryResponse
     from .likelihoods import CategoricalOutput as CategoricalOutput
@@ -265,6 +267,8 @@ _WHERE = {
     "EM": "latentia.learning",
     "Gradient": "latentia.learning",
     "Fit": "latentia.learning",
+    "FitPlan": "latentia.learning",
+    "plan": "latentia.learning",
     "Calibration": "latentia.calibration",
     "calibrate": "latentia.calibration",
     "PredictiveCheck": "latentia.predictive",

@@ -10,6 +10,7 @@ import numpy as np
 from latentia.data.covariates import column_names, with_covariates
 from latentia.data.parquet import ParquetRows
 from latentia.data.sources import is_path, source_of
+from latentia.data.sparse_rows import is_sparse, sparse_rows
 from latentia.data.table import read_labels, read_table
 from latentia.distributions.given import inputs
 from latentia.drawing import covariates, draw, draw_given, draw_x
@@ -173,6 +174,10 @@ def _answer(
     require_set(model)
     if isinstance(x, ParquetRows):
         return _stream_answers(model, x, ask, labels, inference)
+    if is_sparse(x) and labels is None:
+        batches = sparse_rows(x, argument="x").batches()
+        parts = [_answer(model, values, ask, None, inference) for values, _ in batches]
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
     if is_sequential(model):
         return answer_sequences(model, x, ask, labels, inference)
     single = np.ndim(x) == 1 and not hasattr(x, "columns")
@@ -233,10 +238,11 @@ def fit(
             the others are found by a portfolio of starts.
         data: a table ``[N, D]``: an array, a pandas, polars or pyarrow table, a stream from
             ``latentia.data.parquet``, or the path of Parquet files: a file, a folder, or a pattern
-            like ``data/*.parquet``. NaN and null are missing at random and are integrated out. For
-            a model of sequences a list of tables ``[T, D]``, one for each, or an array
-            ``[N, T, D]``, or one table, which is one sequence. For a model with an encoder also
-            pictures, or the path of a folder of images, which are read as they are needed.
+            like ``data/*.parquet``; or a sparse matrix of SciPy, which is made dense batch by
+            batch. NaN and null are missing at random and are integrated out. For a model of
+            sequences a list of tables ``[T, D]``, one for each, or an array ``[N, T, D]``, or one
+            table, which is one sequence. For a model with an encoder also pictures, or the path of
+            a folder of images, which are read as they are needed.
         weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one. With a path the
             name of a column.
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of
@@ -280,6 +286,9 @@ def fit(
             "labels should be None, since this model has no states: use a Discrete or a Branching "
             "prior."
         )
+    if is_sparse(data):
+        # Made dense batch by batch, which a stream does.
+        data, weights, engine = source_of(data, weights), None, engine or "stream"
     if is_path(data):
         data, weights = source_of(data, weights), None
     names = None if given is None else column_names(data)

@@ -1,6 +1,7 @@
 import json
 import os
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -81,3 +82,19 @@ def test_options_that_do_not_go_together(folder, tmp_path, options, message):
 
 def test_the_command_line_knows_all_engines():
     assert engines.ENGINES == ENGINES
+
+
+@pytest.mark.exhaustive
+def test_a_plan_names_an_engine(tmp_path):
+    rng = np.random.default_rng(0)
+    folder = write(
+        tmp_path / "rows", rng.normal(size=(9000, 3)) + 4 * (rng.random((9000, 1)) < 0.4)
+    )
+    words = ["plan", str(folder), "--components", "2", "--rows", "8192", "--json"]
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.stdout)
+    assert told["rows"] == 9000 and told["engine"] in told["costs"]
+    assert told["seconds"] == pytest.approx(
+        told["passes"] * told["costs"][told["engine"]]["seconds"]
+    )

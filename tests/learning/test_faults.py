@@ -1,8 +1,10 @@
 """What can go wrong in the middle of a fit: the same numbers as without, or one clear sentence."""
 
+import errno
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -50,7 +52,9 @@ def other_schema(path):
     pq.write_table(pa.table({"y": np.arange(7.0)}), path)
 
 
-@pytest.mark.parametrize("engine", ["stream", "dask"])
+@pytest.mark.parametrize(
+    "engine", ["stream", "dask", pytest.param("processes", marks=pytest.mark.exhaustive)]
+)
 @pytest.mark.parametrize(
     ("harm", "error", "message"),
     [
@@ -63,7 +67,11 @@ def test_a_file_that_breaks_is_one_sentence_and_a_checkpoint_goes_on(
     folder, tmp_path, at_pass, client, undisturbed, engine, harm, error, message
 ):
     # A worker that keeps its data would not notice.
-    engine = Dask(client, partitions=4, keep=0) if engine == "dask" else Stream(4)
+    engine = {
+        "stream": lambda: Stream(4),
+        "dask": lambda: Dask(client, partitions=4, keep=0),
+        "processes": lambda: Processes(workers=2, partitions=4, keep=0),
+    }[engine]()
     path = folder / "001.parquet"
     shutil.copy2(path, tmp_path / "copy")
     checkpoint = str(tmp_path / "fit.safetensors")
@@ -177,3 +185,58 @@ def test_a_scheduler_that_is_lost_is_one_sentence(folder):
     with pytest.raises(EngineError, match="No Dask scheduler answers at 'tcp://127.0.0.1:1'"):
         fit(folder, Dask(scheduler="tcp://127.0.0.1:1", patience=2))
     assert time.monotonic() - began < 60
+
+
+def test_a_disk_that_is_full_at_a_checkpoint_leaves_the_one_before(
+    folder, tmp_path, monkeypatch, undisturbed
+):
+    left = iter(range(3))
+
+    def full(descriptor):
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    place = tmp_path / "at"
+    checkpoint = str(place / "fit.safetensors")
+    with monkeypatch.context() as disk:
+        disk.setattr("latentia.learning.checkpoints.os.fsync", full)
+        with pytest.raises(
+            OSError, match="could not be written .No space left on device.*is whole"
+        ):
+            fit(folder, Stream(4), checkpoint=checkpoint)
+    assert os.listdir(place) == ["fit.safetensors"]
+    resumed = fit(folder, Stream(4), checkpoint=checkpoint)
+    np.testing.assert_array_equal(resumed.trace, undisturbed.trace)
+
+
+def started(*words):
+    code = f"from distributed.cli.{words[0]} import main; main()"
+    command = [sys.executable, "-c", code, *words[1:]]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.exhaustive
+def test_a_scheduler_killed_in_the_middle_is_one_sentence_and_a_checkpoint_goes_on(
+    folder, tmp_path, at_pass, undisturbed
+):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    scheduler = started("dask_scheduler", "--host", address, "--no-dashboard")
+    worker = started("dask_worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard")
+    checkpoint = str(tmp_path / "fit.safetensors")
+    at_pass(2, scheduler.kill)
+    try:
+        with pytest.raises(EngineError) as lost:
+            fit(
+                folder,
+                Dask(scheduler=address, partitions=4, patience=15),
+                checkpoint=checkpoint,
+            )
+    finally:
+        for process in (scheduler, worker):
+            process.kill()
+            process.wait()
+    assert "scheduler" in str(lost.value) or "workers were lost" in str(lost.value)
+    resumed = fit(folder, Stream(4), checkpoint=checkpoint)
+    np.testing.assert_array_equal(resumed.trace, undisturbed.trace)

@@ -8,6 +8,7 @@ from .asking import infer, map_, sample, score
 from .demo import demo
 from .fitting import fit
 from .info import info
+from .planning import plan
 
 
 @click.group(
@@ -29,5 +30,5 @@ def main() -> None:
     """
 
 
-for command in (fit, map_, infer, score, sample, info, demo):
+for command in (plan, fit, map_, infer, score, sample, info, demo):
     main.add_command(command)

@@ -8,6 +8,7 @@ import numpy as np
 
 from .interface import Source
 from .parquet import ParquetRows, Path, parquet
+from .sparse_rows import SparseRows, is_sparse, sparse_rows
 from .table import read_table, read_weights, require_observed
 from .table_rows import TableRows
 
@@ -19,7 +20,7 @@ def is_path(data: Any) -> "TypeGuard[Path | Sequence[Path]]":
 
 
 def source_of(data: Any, weights: Any) -> Source:
-    """The source of a stream, of paths, or of a table in memory.
+    """The source of a stream, of paths, or of a table or a sparse matrix in memory.
 
     Args:
         data: a ``ParquetRows``; a path to Parquet files, a pattern or several of these; or a table.
@@ -29,6 +30,10 @@ def source_of(data: Any, weights: Any) -> Source:
         ValueError: if there are no such data, or the weights are not as said.
         OSError: if a file cannot be read.
     """
+    if is_sparse(data):
+        return sparse_rows(data, weights)
+    if isinstance(data, SparseRows):
+        return data
     if isinstance(data, ParquetRows):
         if weights is not None:
             raise ValueError(

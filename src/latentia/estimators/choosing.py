@@ -105,6 +105,12 @@ def choose_partitioned(
     return shell, found
 
 
+def model_of(estimator: Any, X: Any) -> Any:
+    """The model, not yet fitted, that an estimator of Gaussian columns has for a table like X."""
+    template, read = _prepared(estimator, X)
+    return _candidates(template, read, {})[1][0].model
+
+
 def _prepared(estimator: Any, X: Any) -> tuple[Any, np.ndarray]:
     """A copy of an estimator that knows the columns of a table, and its rows."""
     template = copy.deepcopy(estimator)

@@ -9,7 +9,7 @@ the evidence, and so a bound from above (Grosse, Ghahramani and Adams 2015).
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ import numpy as np
 
 from latentia.inference.amortized import parts_of_model, proposed
 from latentia.inference.amortized_answers import in_blocks
-from latentia.inference.encoded import log_weights
+from latentia.inference.encoded import Proposal, log_weights
 from latentia.numerics import log_sum_exp
 from latentia.precision import on_host
 
@@ -141,7 +141,8 @@ class _Way:
 
     def __init__(self, parts: Any, x: jax.Array, steps: int) -> None:
         self.parts, self.x, self.steps = parts, x, steps
-        self.proposal = proposed(parts, x)
+        # `evaluate` refuses the others.
+        self.proposal = cast(Proposal, proposed(parts, x))
         # Denser at both ends, where the density changes most (Grosse et al. 2015, section 5).
         turns = jax.nn.sigmoid(6 * (2 * jnp.arange(steps + 1, dtype=x.dtype) / steps - 1))
         self.shares = (turns - turns[0]) / (turns[-1] - turns[0])

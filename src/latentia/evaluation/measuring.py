@@ -96,8 +96,8 @@ def evaluate(
     if not isinstance(family, DiagonalPosterior):
         if anneal:
             raise ValueError(
-                "anneal should be 0 where the encoder proposes anything but a diagonal Gaussian, but "
-                f"is {anneal!r} with {family.describe()}: leave anneal out."
+                "anneal should be 0 where the encoder does not propose a diagonal Gaussian, but is "
+                f"{anneal!r}, and it proposes {family.describe()}: leave anneal out."
             )
         # Other proposals are not refined either.
         refine = 0

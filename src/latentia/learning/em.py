@@ -93,6 +93,10 @@ class EM(AbstractLearner):
         checkpoint: a file that holds the state of the fit after each pass over data under an
             ``engine``. If it exists, the fit goes on from there, and ends with the same bits as one
             without a break.
+        truncation: for mixtures of hundreds of states: by how much, in nats, log p(x) of a row may
+            be short because states that are far from it are left out; 0 leaves none out. Between
+            choices of what is left out the objective is a lower bound of the log-likelihood that
+            rises, and the last pass is exact. For tables in memory of more than 4096 rows.
     """
 
     max_iter: int = eqx.field(static=True, default=1000)
@@ -107,6 +111,14 @@ class EM(AbstractLearner):
     tied: tuple[str, ...] = eqx.field(static=True, default=())
     inference: AbstractInference | None = eqx.field(static=True, default=None)
     checkpoint: str | None = eqx.field(static=True, default=None)
+    truncation: float = eqx.field(static=True, default=0.0)
+
+    def __check_init__(self) -> None:
+        if not 0 <= self.truncation < 1:
+            raise ValueError(
+                "truncation of EM should be a small number of nats from 0 (exact) to below 1, such "
+                f"as 1e-6, but is {self.truncation!r}."
+            )
 
     @property
     def em(self) -> "EM":

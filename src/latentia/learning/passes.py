@@ -5,7 +5,6 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -17,12 +16,12 @@ from latentia.typing import Form
 
 from .checkpoints import CheckpointError, read_checkpoint, write_checkpoint
 from .em import EM
-from .expectation import Totals, expectations
+from .expectation import expectations
 from .fit_result import Fit, FitInterrupted
 from .overview import Overview
 from .planning import Plan, safe_products
 from .reporting import posterior_entropy
-from .running import start
+from .running import start, step
 from .status import Status
 
 logger = logging.getLogger("latentia")
@@ -104,7 +103,7 @@ class Passes:
                 form = Form.COMPLETE
             static = {"form": form, "labelled": False, "inference": plan.kernel.inference}
             totals = data.total(expectations, state.candidate, self._units, **static)
-            state = _step(plan.kernel, state, totals, plan.problem)
+            state = step(plan.kernel, state, totals, plan.problem)
             objectives = [*objectives, float(state.objective)]
             stand = _Stand(state, form, objectives)
             if plan.learner.checkpoint:
@@ -171,11 +170,6 @@ class Passes:
 
 def _close(one: np.ndarray, other: np.ndarray) -> bool:
     return one.shape == other.shape and np.allclose(one, other, rtol=1e-9, atol=1e-9)
-
-
-@partial(jax.jit, static_argnames=("kernel",))
-def _step(kernel: EM, state: Any, totals: Totals, problem: Any) -> Any:
-    return kernel.step(state, totals, problem)
 
 
 @jax.jit

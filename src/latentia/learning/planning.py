@@ -20,6 +20,7 @@ from .reporting import Entropy, report
 from .running import Interrupted, run, start
 from .starts import first_models, start_kinds
 from .status import Status
+from .truncation import Truncated
 from .units import Units, into_units, units_from
 
 # How many numbers of data a Fit may hold on to.
@@ -150,6 +151,12 @@ class Plan:
         if alone and not sample.whole:
             safe = safe_products(likelihood, np.asarray(radius, self.dtype), missing)
             form = Form.PRODUCTS if bool(safe.all()) else form
+        if self.learner.truncation > 0 and not sample.whole and self.learner.max_iter > 1:
+            # Each row looks only at the states that matter to it.
+            inside = ((values - self.units.centre) / self.units.scale).astype(self.dtype)
+            few = Truncated(self.learner, self.problem, inside, weight, data, form, radius)
+            states, trace, entropy, ended = few.run(models, _watching(watch, total, offset))
+            return self.finish(states, trace, starts, total, offset, lambda _: entropy, ended)
         return self.climb(models, data, form, radius, starts, total, offset, watch)
 
     def climb(

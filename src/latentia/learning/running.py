@@ -34,6 +34,12 @@ def start(learner: AbstractLearner, models: Any, problem: Any) -> Any:
     return jax.vmap(lambda model: learner.init(model, problem))(models)
 
 
+@partial(jax.jit, static_argnames=("learner",))
+def step(learner: AbstractLearner, state: Any, totals: Any, problem: Any) -> Any:
+    """The state after one more pass, whose totals were summed elsewhere."""
+    return learner.step(state, totals, problem)
+
+
 @partial(jax.jit, static_argnames=("learner", "form", "labelled"))
 def advance(
     learner: AbstractLearner,

@@ -26,6 +26,7 @@ from .overview import Overview, overview
 from .passes import Passes, signature
 from .planning import Plan, Sample, plan_fit
 from .table_fitting import on_host_fit
+from .truncation import require_truncatable
 
 logger = logging.getLogger("latentia")
 
@@ -47,6 +48,8 @@ def fit_partitioned(model: Any, data: AbstractPartitions, learner: EM, seed: int
             f"data should have {model.likelihood.dim} columns, as the model has, but has "
             f"{data.source.width}: choose them by latentia.data.parquet(path, columns=[...])."
         )
+    if learner.truncation > 0:
+        require_truncatable(model, None, engine=True)
     columns = data.source.columns
     with precision_of(model, np.empty(0)):
         try:

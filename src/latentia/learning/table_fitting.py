@@ -15,6 +15,7 @@ from .fit_result import Fit
 from .fitting import fit_rows
 from .sequence_fitting import fit_any_sequences
 from .status import Status
+from .truncation import require_truncatable
 
 
 def fit_by_em(model: Any, data: Any, weights: Any, labels: Any, learner: EM, key: int) -> Fit:
@@ -24,6 +25,8 @@ def fit_by_em(model: Any, data: Any, weights: Any, labels: Any, learner: EM, key
             "checkpoint should be None for a fit in memory, which has none: pass engine='memory', "
             "or another engine, too."
         )
+    if learner.truncation > 0:
+        require_truncatable(model, labels)
     if is_sequential(model):
         options = {"weights": weights, "labels": labels, "learner": learner, "seed": key}
         return fit_any_sequences(model, data, **options)

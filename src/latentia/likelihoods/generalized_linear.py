@@ -110,7 +110,9 @@ class GeneralizedLinear(AbstractLearnableLikelihood):
         return self.potential(x)(z)
 
     def potential(self, x: Datum) -> FeaturePotential:
-        return FeaturePotential(self, self.response.features(x), self.response.base(x))
+        return FeaturePotential(
+            likelihood=self, features=self.response.features(x), base=self.response.base(x)
+        )
 
     def prepare(self, form: Form) -> Prepared:
         return _Prepared(self)

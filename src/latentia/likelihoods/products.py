@@ -26,6 +26,10 @@ class Products(eqx.Module):
     naturals: jax.Array
     centre: jax.Array
 
+    def select(self, states: jax.Array) -> "Products":
+        """The same of some of the states."""
+        return Products(take(self.families, states), self.naturals[states], self.centre)
+
     def potential(self, x: Datum) -> DiscretePotential:
         family = take(self.families, 0)
         return DiscretePotential(_log_values(family, self.naturals, self.centre, x))

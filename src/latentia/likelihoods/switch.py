@@ -15,6 +15,8 @@ from latentia.typing import Datum, Form, Key, Rows, Scalar, Weights
 from .interface import AbstractLearnableLikelihood, Prepared
 from .products import Products, SwitchTotals
 
+# With more features than this a block of rows would take hundreds of megabytes.
+_MOST_FEATURES = 2**16
 # What a row counts for the first guess of a state that it is not assigned to.
 _OTHERS = 1e-6
 
@@ -97,6 +99,10 @@ class Switch(AbstractLearnableLikelihood):
 
     def safe_products(self, radius: Scalar, missing: bool) -> jax.Array:
         if not isinstance(self.parts, AbstractExponentialFamily):
+            return jnp.array(False)
+        one = take(self.parts, 0)
+        row = jax.ShapeDtypeStruct((self.dim,), jax.tree.leaves(self.parts)[0].dtype)
+        if jax.eval_shape(one.features, row, row).size > _MOST_FEATURES:
             return jnp.array(False)
         return jnp.all(self._each(lambda part: part.safe_products(radius, missing)))
 
@@ -211,6 +217,10 @@ class _Prepared(eqx.Module):
 
     parts: Any
     plain: bool = eqx.field(static=True)
+
+    def select(self, states: jax.Array) -> "_Prepared":
+        """The same of some of the states."""
+        return _Prepared(take(self.parts, states), self.plain)
 
     def potential(self, x: Datum) -> DiscretePotential | BranchPotential:
         return _potential(self.plain, self.parts, x)
