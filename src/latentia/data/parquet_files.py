@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .file_rows import even_cuts
+
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 # Unbuffered, pyarrow fetches whole row groups; with its pre-buffer, the whole file stays in memory.
 _BUFFER = 2**18
+_LARGE = 2**26
 _SUFFIXES = (".parquet", ".parq", ".pq")
 
 
@@ -59,7 +62,8 @@ def opened(path: str) -> Iterator["ParquetFile"]:
     from pyarrow.parquet import ParquetFile
 
     # Python's own error names the path and says why.
-    open(path, "rb").close()
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
     try:
         with ParquetFile(
             path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
@@ -70,7 +74,9 @@ def opened(path: str) -> Iterator["ParquetFile"]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise damaged(path) from error
     finally:
-        pa.default_memory_pool().release_unused()
+        # After small files it would cost more than the reading, and little is left to release.
+        if size > _LARGE:
+            pa.default_memory_pool().release_unused()
 
 
 def damaged(path: str) -> ValueError:
@@ -109,12 +115,7 @@ def spans(
 def cuts(files: Sequence[File], count: int) -> list[list[File]]:
     """The rows of the files in at most ``count`` parts of about equal size, cut between groups."""
     groups = [part for file in files for part in _groups(file)]
-    ends = np.cumsum([part.rows for part in groups])
-    targets = ends[-1] * np.arange(1, count) / count
-    # The end of a group that is nearest to each target.
-    places = np.unique(np.abs(ends[:, None] - targets).argmin(axis=0) + 1)
-    parts = [groups[i:j] for i, j in zip([0, *places], [*places, len(groups)], strict=True)]
-    return [_joined(part) for part in parts if part]
+    return [_joined(groups[i:j]) for i, j in even_cuts((part.rows for part in groups), count)]
 
 
 def _groups(file: File) -> list[File]:
