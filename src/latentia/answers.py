@@ -85,7 +85,7 @@ def _written(part: Source, job: _Job) -> str:
     hidden = os.path.join(place, f".{name}-{secrets.token_hex(6)}.tmp")
     writer = None
     try:
-        for values, _ in part.batches():
+        for values, *_ in part.batches():
             table = pa.table(_ASKED[job.verb](job.model, values))
             writer = ParquetWriter(hidden, table.schema) if writer is None else writer
             writer.write_table(table)

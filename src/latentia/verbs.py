@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from latentia.data.covariates import column_names, with_covariates
-from latentia.data.parquet import ParquetRows
-from latentia.data.sources import is_path, source_of
+from latentia.data.file_rows import AbstractRows
+from latentia.data.sources import is_path, is_stream, source_of
 from latentia.data.table import read_labels, read_table
 from latentia.distributions.given import inputs
 from latentia.drawing import covariates, draw, draw_given, draw_x
@@ -154,7 +154,8 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
     if is_deep(model):
         require_set(model)
         return answer_amortized(model, x, ask, labels, given)
-    return _answer(model, with_covariates(model, x, given, "x"), ask, labels)
+    x = x if is_stream(x) else with_covariates(model, x, given, "x")
+    return _answer(model, x, ask, labels)
 
 
 def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
@@ -162,7 +163,7 @@ def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
     if is_traced(model, x):
         return _traced(model, x, ask)
     require_set(model)
-    if isinstance(x, ParquetRows):
+    if is_stream(x):
         return _stream_answers(model, x, ask, labels)
     if is_sequential(model):
         return answer_sequences(model, x, ask, labels)
@@ -177,11 +178,11 @@ def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
 
 
-def _stream_answers(model: Any, rows: ParquetRows, ask: Any, labels: Any) -> Iterator[Any]:
+def _stream_answers(model: Any, rows: AbstractRows, ask: Any, labels: Any) -> Iterator[Any]:
     if labels is not None:
         raise ValueError("labels should be None for a stream: pass the rows as a table.")
     require_width(model, np.empty((0, len(rows.columns))), "x")
-    return (_answer(model, values, ask, None) for values, _ in rows.batches())
+    return (_answer(model, values, ask, None) for values, *_ in rows.batches())
 
 
 def _traced(model: Any, x: Any, ask: Any) -> Any:
@@ -217,8 +218,9 @@ def fit(
         weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one. With a path the
             name of a column.
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of
-            arrays.
+            arrays. With a path the name of a column.
         given: covariates, for a model that uses some: as many rows as the data have, none missing.
+            With a path a list with the names of columns.
         learner: how to fit, and to what: ``EM()``, or ``Gradient()`` where EM crawls; for a model
             with an encoder ``StochasticGradient()``.
         fixed: names of parameters that keep the values they were given, such as
@@ -258,10 +260,10 @@ def fit(
             "prior."
         )
     if is_path(data):
-        data, weights = source_of(data, weights), None
+        data, weights, labels, given = source_of(data, weights, labels, given), None, None, None
     names = None if given is None else column_names(data)
-    data = with_covariates(model, data, given, "data")
-    if engine is not None or isinstance(data, ParquetRows):
+    data = data if is_stream(data) else with_covariates(model, data, given, "data")
+    if engine is not None or is_stream(data):
         # Loaded here, since few fits need it.
         from latentia.learning.engine_fitting import fit_under
 

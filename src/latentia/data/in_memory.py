@@ -12,7 +12,7 @@ from latentia.precision import precision_of
 from .blocks import Blocks, into_blocks
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
 from .partitioning import one_by_one, partitioned, require_whole
-from .reading import weighted_batches
+from .reading import whole
 from .summing import added, call_of, compiled
 
 
@@ -73,8 +73,7 @@ class PartitionsInMemory(AbstractPartitions):
 
 def whole_blocks(source: Source, units: Units) -> Blocks:
     """All rows of a source as blocks."""
-    values, weight = map(np.concatenate, zip(*weighted_batches(source), strict=True))
-    return into_blocks(values, weight, centre=units.centre, scale=units.scale, regroup=True)
+    return into_blocks(*whole(source), centre=units.centre, scale=units.scale, regroup=True)
 
 
 def same_units(one: Units, other: Units) -> bool:

@@ -22,19 +22,14 @@ def fit_under(
         data: a stream, a path, or a table.
 
     Raises:
-        ValueError: if labels are given, or something else does not fit.
+        ValueError: if something does not fit.
         FitInterrupted: at Ctrl-C; its ``fit`` holds the last completed iteration.
     """
     chosen = engine_of("stream" if engine is None else engine)
-    if labels is not None:
-        raise ValueError(
-            "labels should be None for a stream or under an engine, which have no labels in this "
-            "version: pass the data as a table without an engine, or leave the labels out."
-        )
     if is_sequential(model):
         raise ValueError(
             "engine should be None for a model of sequences, which are fitted in memory: leave it "
             "out, and pass a list of tables."
         )
-    with closing(chosen.open(source_of(data, weights))) as opened:
+    with closing(chosen.open(source_of(data, weights, labels))) as opened:
         return fit_partitioned(model, opened, learner, seed)

@@ -102,7 +102,7 @@ class Passes:
         while len(objectives) < plan.learner.max_iter and int(state.status) == Status.RUNNING:
             if form is Form.PRODUCTS and not _safe(state.candidate.likelihood, self._radius):
                 form = Form.COMPLETE
-            static = {"form": form, "labelled": False, "inference": plan.kernel.inference}
+            static = {"form": form, "labelled": plan.labelled, "inference": plan.kernel.inference}
             totals = data.total(expectations, state.candidate, self._units, **static)
             state = _step(plan.kernel, state, totals, plan.problem)
             objectives = [*objectives, float(state.objective)]
@@ -120,9 +120,8 @@ class Passes:
             if interrupted:
                 return np.nan
             data, units = self._data, self._units
-            return float(
-                data.total(posterior_entropy, inner, units, form=stand.form, labelled=False)
-            )
+            static = {"form": stand.form, "labelled": self._plan.labelled}
+            return float(data.total(posterior_entropy, inner, units, **static))
 
         return self._plan.finish(
             states,

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 
 from latentia.data.interface import AbstractPartitions, Source
-from latentia.data.reading import ahead, weighted_batches
-from latentia.data.table import Table, require_observed
+from latentia.data.reading import ahead, weighted_batches, whole
+from latentia.data.table import Table, read_labels, require_observed
 from latentia.inference import Exact, choose_for_fit
 from latentia.precision import precision_of
 
@@ -58,12 +58,14 @@ def fit_partitioned(model: Any, data: AbstractPartitions, learner: EM, seed: int
 def _fit(model: Any, data: AbstractPartitions, learner: EM, seed: int) -> Fit:
     rows = data.source
     if rows.rows <= SMALL:
-        values, weight = map(np.concatenate, zip(*weighted_batches(rows), strict=True))
+        values, weight, label = whole(rows)
         require_observed(Table(values, rows.columns))
-        return fit_rows(model, values, weight, None, learner, seed)
-    seen = overview(data, seed)
+        codes = read_labels(label, len(values), model.likelihood.states)
+        return fit_rows(model, values, weight, codes, learner, seed)
+    seen = overview(data, seed, model.likelihood.states)
     require_observed(Table(np.where(seen.observed > 0, 0.0, np.nan)[None], rows.columns))
-    if model.likelihood.quadratic and not seen.missing and rows.rows > 4 * rows.width:
+    enough = not seen.missing and not rows.labelled and rows.rows > 4 * rows.width
+    if model.likelihood.quadratic and enough:
         return _fit_moments(model, data, seen, learner, seed)
     plan, models = _planned(model, seen.sample, seen, learner, seed)
     starts = None
@@ -101,6 +103,6 @@ def _fit_moments(
 def _moments(part: Source, scaling: tuple[np.ndarray, np.ndarray]) -> SecondMoments:
     moments = SecondMoments(*scaling)
     with closing(ahead(weighted_batches(part))) as batches:
-        for values, weight in batches:
+        for values, weight, _ in batches:
             moments.add(values, weight)
     return moments
