@@ -3,9 +3,13 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from .arrays import npy as npy
+from .arrays import zarr as zarr
+from .arrow import arrow as arrow
 from .coding import decode as decode
 from .coding import encode as encode
 from .coding import read_items as read_items
+from .csv import csv as csv
 from .image_files import read_images as read_images
 from .parquet import ParquetRows as ParquetRows
 from .parquet import parquet as parquet

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Unbuffered, pyarrow fetches whole row groups; with its pre-buffer, the whole file stays in memory.
 _BUFFER = 2**18
 _LARGE = 2**26
-_SUFFIXES = (".parquet", ".parq", ".pq")
+SUFFIXES = (".parquet", ".parq", ".pq")
 
 
 class File(NamedTuple):
@@ -41,17 +41,22 @@ def file_at(path: str, start: int, rows: int) -> File:
     return File(path, start, rows, status.st_size, status.st_mtime_ns, 0, rows)
 
 
-def found(path: str) -> list[str]:
-    """The files at a path: itself, those in a folder, or those that match a pattern."""
+def found(path: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
+    """The files at a path: itself, those in a folder, or those that match a pattern.
+
+    Args:
+        suffixes: how the names of the files in a folder end; if there are none, a folder counts as
+            a file.
+    """
     if not os.path.exists(path) and glob.has_magic(path):
         return sorted(os.path.abspath(name) for name in glob.glob(path, recursive=True))
-    if not os.path.isdir(path):
+    if not suffixes or not os.path.isdir(path):
         return [os.path.abspath(path)]
     files: list[str] = []
     for folder, inner, names in os.walk(os.path.abspath(path)):
         inner[:] = [name for name in inner if not name.startswith((".", "_"))]
         shown = [name for name in names if not name.startswith((".", "_"))]
-        files += [os.path.join(folder, name) for name in shown if name.endswith(_SUFFIXES)]
+        files += [os.path.join(folder, name) for name in shown if name.endswith(suffixes)]
     return sorted(files)
 
 

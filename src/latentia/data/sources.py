@@ -1,11 +1,15 @@
 """From what a user passes as data to a source that an engine can read."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeGuard
 
 import numpy as np
 
+from .arrays import npy, zarr
+from .arrow import arrow
+from .csv import csv
 from .file_rows import AbstractRows
 from .interface import Source
 from .parquet import Path, parquet
@@ -54,7 +58,7 @@ def source_of(data: Any, weights: Any, labels: Any = None, given: Any = None) ->
                 "given should be a list with the names of columns, as data are given by a path, "
                 f"but is {type(given).__name__}."
             )
-        return parquet(data, weights=weights, labels=labels, given=given or ())
+        return _opener(data)(data, weights=weights, labels=labels, given=given or ())
     table = read_table(data)
     require_observed(table)
     values = table.values.astype(np.float64, copy=False)
@@ -66,3 +70,21 @@ def source_of(data: Any, weights: Any, labels: Any = None, given: Any = None) ->
 def is_stream(data: Any) -> TypeGuard[AbstractRows]:
     """Whether data are a stream that was opened."""
     return isinstance(data, AbstractRows)
+
+
+_OPENERS: dict[str, Callable[..., AbstractRows]] = {
+    ".csv": csv,
+    ".tsv": partial(csv, separator="\t"),
+    ".arrow": arrow,
+    ".feather": arrow,
+    ".ipc": arrow,
+    ".npy": npy,
+    ".zarr": zarr,
+}
+
+
+def _opener(data: Any) -> Callable[..., AbstractRows]:
+    """How files are opened, by how the name of the first ends; others are Parquet."""
+    first = data[0] if isinstance(data, list | tuple) else data
+    ending = os.path.splitext(os.fsdecode(first).rstrip("/"))[1].lower()
+    return _OPENERS.get(ending, parquet)
