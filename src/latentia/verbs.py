@@ -9,7 +9,7 @@ import numpy as np
 
 from latentia.data.covariates import column_names, with_covariates
 from latentia.data.file_rows import AbstractRows
-from latentia.data.sources import is_path, is_stream, source_of
+from latentia.data.sources import is_named, is_stream, source_of
 from latentia.data.table import read_labels, read_table
 from latentia.distributions.given import inputs
 from latentia.drawing import covariates, draw, draw_given, draw_x
@@ -259,7 +259,7 @@ def fit(
             "labels should be None, since this model has no states: use a Discrete or a Branching "
             "prior."
         )
-    if is_path(data):
+    if is_named(data):
         data, weights, labels, given = source_of(data, weights, labels, given), None, None, None
     names = None if given is None else column_names(data)
     data = data if is_stream(data) else with_covariates(model, data, given, "data")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .dask_rows import DaskRows
 from .interface import R, Source
 from .table_rows import TableRows
 
@@ -13,6 +14,9 @@ _MOST = 64
 
 def partitioned(source: Source, count: int | None) -> Sequence[Source]:
     """The partitions of a source: at most ``count``, or by default one for some 100,000 rows."""
+    if count is None and isinstance(source, DaskRows):
+        # Each stays where it is.
+        return source.partitions(len(source.chunks))
     if count is None:
         count = min(_MOST, max(1, round(source.rows / _ROWS)))
     return [source] if count == 1 else source.partitions(count)

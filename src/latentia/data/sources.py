@@ -10,6 +10,7 @@ import numpy as np
 from .arrays import npy, zarr
 from .arrow import arrow
 from .csv import csv
+from .dask_rows import dask_rows, is_dask
 from .file_rows import AbstractRows
 from .interface import Source
 from .parquet import Path, parquet
@@ -28,8 +29,8 @@ def source_of(data: Any, weights: Any, labels: Any = None, given: Any = None) ->
 
     Args:
         data: a stream, such as from ``latentia.data.parquet``; a path to files, a pattern or
-            several of these; or a table.
-        weights: the name of a column for paths, ``[N]`` for a table, or None.
+            several of these; a Dask array or data frame; or a table.
+        weights: the name of a column for paths and Dask, ``[N]`` for a table, or None.
         labels: the same of known states.
         given: the names of the columns with covariates for paths, or None.
 
@@ -45,26 +46,32 @@ def source_of(data: Any, weights: Any, labels: Any = None, given: Any = None) ->
                     f"the stream is opened, as in latentia.data.parquet(path, {name}=...)."
                 )
         return data
-    if is_path(data):
+    if is_named(data):
         for name, value in (("weights", weights), ("labels", labels)):
             if value is not None and not isinstance(value, str):
                 raise ValueError(
-                    f"{name} should be the name of a column, as data are given by a path, but is "
+                    f"{name} should be the name of a column, as data are not in memory, but is "
                     f"{type(value).__name__}."
                 )
         several = isinstance(given, list | tuple)
         if given is not None and not (several and all(isinstance(each, str) for each in given)):
             raise ValueError(
-                "given should be a list with the names of columns, as data are given by a path, "
+                "given should be a list with the names of columns, as data are not in memory, "
                 f"but is {type(given).__name__}."
             )
-        return _opener(data)(data, weights=weights, labels=labels, given=given or ())
+        opened = dask_rows if is_dask(data) else _opener(data)
+        return opened(data, weights=weights, labels=labels, given=given or ())
     table = read_table(data)
     require_observed(table)
     values = table.values.astype(np.float64, copy=False)
     # Which states there are is checked where the model is known.
     codes = read_labels(labels, len(values), np.iinfo(np.int32).max)
     return TableRows(values, read_weights(weights, len(values)), table.columns, label=codes)
+
+
+def is_named(data: Any) -> bool:
+    """Whether weights and the like are given as names of columns: of files, and of Dask."""
+    return is_path(data) or is_dask(data)
 
 
 def is_stream(data: Any) -> TypeGuard[AbstractRows]:
