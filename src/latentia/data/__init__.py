@@ -20,6 +20,7 @@ from .schema import from_json as from_json
 from .schema import infer_items as infer_items
 from .schema import infer_schema as infer_schema
 from .schema import to_json as to_json
+from .sequence_rows import parquet_sequences as parquet_sequences
 from .sequences import Sequences as Sequences
 from .sequences import sequences as sequences
 from .table import Table as Table

@@ -94,9 +94,7 @@ class DaskRows(AbstractRows):
         names = self.roles.names
         source = open_table(data, place)
         wanted = names if not isinstance(source, np.ndarray) else None
-        cells = dict(
-            zip(wanted or self._names, read_columns(source, place, wanted), strict=True)
-        )
+        cells = dict(zip(wanted or self._names, read_columns(source, place, wanted), strict=True))
         return [cells[name].numbers(f"column {name!r} of {place}") for name in names]
 
 

@@ -54,6 +54,8 @@ class AbstractRows(ABC):
         batch_rows: how many rows each batch has but the last.
     """
 
+    on_disk = True
+
     def __init__(self, roles: Roles, rows: int, batch_rows: int, part: bool) -> None:
         self.roles = roles
         self.rows = rows
@@ -234,7 +236,10 @@ def require_names(columns: Any, argument: str = "columns") -> None:
 
 def even_cuts(sizes: Iterable[int], count: int) -> list[tuple[int, int]]:
     """Neighbouring groups of such sizes in at most ``count`` runs of about equal size."""
-    ends = np.cumsum(list(sizes))
+    sizes = list(sizes)
+    if count >= len(sizes):
+        return [(i, i + 1) for i in range(len(sizes))]
+    ends = np.cumsum(sizes)
     targets = ends[-1] * np.arange(1, count) / count
     # The end of a group that is nearest to each target.
     places = np.unique(np.abs(ends[:, None] - targets).argmin(axis=0) + 1)

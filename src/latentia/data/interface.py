@@ -54,6 +54,11 @@ class Source(Protocol):
         """Whether some states are known."""
         ...
 
+    @property
+    def on_disk(self) -> bool:
+        """Whether other processes can read the data."""
+        ...
+
     def batches(self) -> Iterator[Batch]:
         """One pass in order: values ``[B, D]`` in float64, NaN missing; weights ``[B]`` or None.
 

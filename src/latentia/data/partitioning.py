@@ -5,7 +5,6 @@ from typing import Any
 
 from .dask_rows import DaskRows
 from .interface import R, Source
-from .table_rows import TableRows
 
 # Enough rows that the work on them outweighs sending it, and enough parts for many workers.
 _ROWS = 2**17
@@ -42,7 +41,7 @@ def one_by_one(
 
 def require_on_disk(source: Source, engine: str) -> None:
     """Raise ``ValueError`` for a table in memory, which workers cannot read."""
-    if isinstance(source, TableRows):
+    if not source.on_disk:
         raise ValueError(
             f"data should be the path of Parquet files with the engine {engine!r}, whose workers "
             "read them themselves, but are in memory: write them to a file, or use the engine "

@@ -8,6 +8,7 @@ import numpy as np
 
 from .blocks import Blocks, into_blocks
 from .interface import Source, Units
+from .sequence_rows import SequenceRows
 
 T = TypeVar("T")
 
@@ -35,6 +36,8 @@ def whole(source: Source) -> Rows:
 
 def blocks_of(source: Source, units: Units) -> Generator[Blocks]:
     """One pass over the batches as blocks in these units, all in one shape, each read ahead."""
+    if isinstance(source, SequenceRows):
+        return ahead(source.blocks(units))
     size = min(source.batch_rows, source.rows)
     return ahead(_block(batch, units, size) for batch in weighted_batches(source))
 

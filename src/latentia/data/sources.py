@@ -14,6 +14,7 @@ from .dask_rows import dask_rows, is_dask
 from .file_rows import AbstractRows
 from .interface import Source
 from .parquet import Path, parquet
+from .sequence_rows import SequenceRows
 from .table import read_labels, read_table, read_weights, require_observed
 from .table_rows import TableRows
 
@@ -74,9 +75,9 @@ def is_named(data: Any) -> bool:
     return is_path(data) or is_dask(data)
 
 
-def is_stream(data: Any) -> TypeGuard[AbstractRows]:
+def is_stream(data: Any) -> TypeGuard[AbstractRows | SequenceRows]:
     """Whether data are a stream that was opened."""
-    return isinstance(data, AbstractRows)
+    return isinstance(data, AbstractRows | SequenceRows)
 
 
 _OPENERS: dict[str, Callable[..., AbstractRows]] = {

@@ -20,6 +20,8 @@ class TableRows:
         label: ``[N]``, the known states, -1 if unknown; or None.
     """
 
+    on_disk = False
+
     def __init__(
         self,
         values: np.ndarray,

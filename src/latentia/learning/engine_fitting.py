@@ -4,7 +4,12 @@ from contextlib import closing
 from typing import Any
 
 from latentia.data.engines import engine_of
-from latentia.data.sources import source_of
+from latentia.data.interface import Source
+from latentia.data.sequence_rows import SequenceRows, sequences_in_memory
+from latentia.data.sequences import read_sequences, read_step_labels
+from latentia.data.sources import is_stream, source_of
+from latentia.data.table import Table, read_weights, require_observed
+from latentia.distributions.given import inputs
 from latentia.inference.sequences import is_sequential
 
 from .em import EM
@@ -26,10 +31,32 @@ def fit_under(
         FitInterrupted: at Ctrl-C; its ``fit`` holds the last completed iteration.
     """
     chosen = engine_of("stream" if engine is None else engine)
-    if is_sequential(model):
-        raise ValueError(
-            "engine should be None for a model of sequences, which are fitted in memory: leave it "
-            "out, and pass a list of tables."
-        )
-    with closing(chosen.open(source_of(data, weights, labels))) as opened:
+    source = _source(model, data, weights, labels)
+    with closing(chosen.open(source)) as opened:
         return fit_partitioned(model, opened, learner, seed)
+
+
+def _source(model: Any, data: Any, weights: Any, labels: Any) -> Source:
+    if is_sequential(model) and not is_stream(data):
+        read = read_sequences(data)
+        require_observed(Table(read.values, read.columns))
+        weight = read_weights(weights, len(read.lengths))
+        codes = read_step_labels(labels, read.lengths, model.likelihood.states)
+        return sequences_in_memory(read, weight, codes)
+    source = source_of(data, weights, labels)
+    if is_sequential(model) != isinstance(source, SequenceRows):
+        kinds = ("sequences", "rows") if is_sequential(model) else ("rows", "sequences")
+        raise ValueError(
+            f"data should be {kinds[0]}, as the model is of {kinds[0]}, but are {kinds[1]}: open "
+            "files with latentia.data.parquet_sequences(path, 'id') for sequences, and with "
+            "latentia.data.parquet(path) for rows."
+        )
+    roles = getattr(source, "roles", None)
+    given = getattr(source, "given", None) if roles is None else roles.given
+    count = inputs(model.likelihood)
+    if given is not None and given != count:
+        raise ValueError(
+            f"given should name the {count} columns of covariates that the model uses, but the "
+            f"stream has {given}: name them where it is opened, with given=[...]."
+        )
+    return source

@@ -56,11 +56,19 @@ class Passes:
         seen: the overview of the data.
         starts: objectives, statuses and degeneracy of the starts on the sample, or None.
         signature: which fit this is, for the checkpoint.
+        form: how data can be evaluated; by default it depends on what is missing.
     """
 
     def __init__(
-        self, plan: Plan, data: AbstractPartitions, seen: Overview, starts: Any, signature: str
+        self,
+        plan: Plan,
+        data: AbstractPartitions,
+        seen: Overview,
+        starts: Any,
+        signature: str,
+        form: Form | None = None,
     ) -> None:
+        self._form = form
         self._plan, self._data, self._seen, self._starts = plan, data, seen, starts
         self._signature = signature
         self._units = Units(np.asarray(plan.units.centre), np.asarray(plan.units.scale))
@@ -87,7 +95,7 @@ class Passes:
 
     def _begun(self, models: Any) -> _Stand:
         seen, plan = self._seen, self._plan
-        form = Form.MISSING if seen.missing else Form.COMPLETE
+        form = self._form or (Form.MISSING if seen.missing else Form.COMPLETE)
         if bool(safe_products(models.likelihood, self._radius, seen.missing).all()):
             form = Form.PRODUCTS
         states = start(plan.kernel, models, plan.problem)

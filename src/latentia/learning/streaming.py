@@ -14,6 +14,7 @@ import numpy as np
 
 from latentia.data.interface import AbstractPartitions, Source
 from latentia.data.reading import ahead, weighted_batches, whole
+from latentia.data.sequence_rows import SequenceRows
 from latentia.data.table import Table, read_labels, require_observed
 from latentia.inference import Exact, choose_for_fit
 from latentia.precision import precision_of
@@ -25,6 +26,7 @@ from .moment_rows import SecondMoments
 from .overview import Overview, overview
 from .passes import Passes, signature
 from .planning import Plan, Sample, plan_fit
+from .streamed_sequences import fit_sequence_partitions
 from .table_fitting import on_host_fit
 
 logger = logging.getLogger("latentia")
@@ -45,12 +47,13 @@ def fit_partitioned(model: Any, data: AbstractPartitions, learner: EM, seed: int
     if data.source.width != model.likelihood.dim:
         raise ValueError(
             f"data should have {model.likelihood.dim} columns, as the model has, but has "
-            f"{data.source.width}: choose them by latentia.data.parquet(path, columns=[...])."
+            f"{data.source.width}: choose them by columns=[...] where they are opened."
         )
     columns = data.source.columns
     with precision_of(model, np.empty(0)):
         try:
-            return on_host_fit(_fit(model, data, learner, seed), columns)
+            fitted = fit_sequence_partitions if isinstance(data.source, SequenceRows) else _fit
+            return on_host_fit(fitted(model, data, learner, seed), columns)
         except FitInterrupted as stop:
             raise FitInterrupted(on_host_fit(stop.fit, columns)) from None
 
