@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from latentia.data.covariates import column_names, with_covariates
-from latentia.data.file_rows import AbstractRows
+from latentia.data.sequence_rows import SequenceRows
 from latentia.data.sources import is_named, is_stream, source_of
 from latentia.data.table import read_labels, read_table
 from latentia.distributions.given import inputs
@@ -178,10 +178,12 @@ def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
 
 
-def _stream_answers(model: Any, rows: AbstractRows, ask: Any, labels: Any) -> Iterator[Any]:
+def _stream_answers(model: Any, rows: Any, ask: Any, labels: Any) -> Iterator[Any]:
     if labels is not None:
         raise ValueError("labels should be None for a stream: pass the rows as a table.")
-    require_width(model, np.empty((0, len(rows.columns))), "x")
+    if isinstance(rows, SequenceRows):
+        return (answer_sequences(model, some.data, ask, None) for some in rows.sequences())
+    require_width(model, np.empty((0, rows.width)), "x")
     return (_answer(model, values, ask, None) for values, *_ in rows.batches())
 
 
@@ -228,7 +230,7 @@ def fit(
         tied: names of parameters that are the same in all states, such as
             ``["likelihood.parts.variances"]``.
         key: a whole number that decides every random choice.
-        engine: where the sums over data are made, by EM: "memory", "stream" (the default for
+        engine: where the sums over data are made: "memory", "stream" (the default for
             Parquet files), "processes", "dask" or "mesh"; or one of the engines of
             ``latentia.data`` with options of its own. The numbers are the same.
 
@@ -267,8 +269,7 @@ def fit(
         # Loaded here, since few fits need it.
         from latentia.learning.engine_fitting import fit_under
 
-        found = fit_under(engine, model, data, weights, labels, learner.em, int(key))
-        return learner.refine(found, data, weights, labels)
+        return fit_under(engine, model, data, weights, labels, learner, int(key))
     found = fit_by_em(model, data, weights, labels, learner.em, int(key))
     found = found if names is None else replace(found, columns=names)
     return learner.refine(found, data, weights, labels)

@@ -12,19 +12,20 @@ from latentia.data.table import Table, read_weights, require_observed
 from latentia.distributions.given import inputs
 from latentia.inference.sequences import is_sequential
 
-from .em import EM
 from .fit_result import Fit
-from .streaming import fit_partitioned
+from .gradient import Gradient
+from .streaming import fit_partitioned, glance
 
 
 def fit_under(
-    engine: Any, model: Any, data: Any, weights: Any, labels: Any, learner: EM, seed: int
+    engine: Any, model: Any, data: Any, weights: Any, labels: Any, learner: Any, seed: int
 ) -> Fit:
     """Maximum likelihood under an engine; see ``latentia.fit``.
 
     Args:
         engine: an engine or its name; None is "stream".
         data: a stream, a path, or a table.
+        learner: EM, or ``Gradient``.
 
     Raises:
         ValueError: if something does not fit.
@@ -33,7 +34,10 @@ def fit_under(
     chosen = engine_of("stream" if engine is None else engine)
     source = _source(model, data, weights, labels)
     with closing(chosen.open(source)) as opened:
-        return fit_partitioned(model, opened, learner, seed)
+        found = fit_partitioned(model, opened, learner.em, seed)
+        if not isinstance(learner, Gradient):
+            return found
+        return learner.refine_under(found, opened, glance(model, opened, seed))
 
 
 def _source(model: Any, data: Any, weights: Any, labels: Any) -> Source:

@@ -77,8 +77,7 @@ def fit_sequence_partitions(model: Any, data: AbstractPartitions, learner: EM, s
         require_observed(Table(found.values, found.columns))
         read_labels(codes, source.rows, model.likelihood.states)
         return fit_sequences(model, found, weight, codes, learner, seed)
-    described = source.width - inputs(model.likelihood)
-    seen, weight, form = _overview(data, _Ask(model.likelihood.states, described), seed)
+    seen, weight, form = sequence_overview(data, model, seed)
     plan, models = plan_fit(
         model, seen.sample, seen.centre, seen.spread, seen.total, learner, seed, np.dtype(float)
     )
@@ -101,9 +100,12 @@ def _all(source: SequenceRows) -> SomeSequences:
     return SomeSequences(Sequences(values, lengths, source.columns), np.concatenate(weight), known)
 
 
-def _overview(data: AbstractPartitions, ask: _Ask, seed: int) -> tuple[Overview, np.ndarray, Form]:
+def sequence_overview(
+    data: AbstractPartitions, model: Any, seed: int
+) -> tuple[Overview, np.ndarray, Form]:
     """What is to be known beforehand, the weight of every sequence, and the form of the data."""
     source: Any = data.source
+    ask = _Ask(model.likelihood.states, source.width - inputs(model.likelihood))
     looks = data.gather(_look, [ask] * data.count)
     level = looks[0].level
     for look in looks[1:]:

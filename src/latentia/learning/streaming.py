@@ -26,7 +26,7 @@ from .moment_rows import SecondMoments
 from .overview import Overview, overview
 from .passes import Passes, signature
 from .planning import Plan, Sample, plan_fit
-from .streamed_sequences import fit_sequence_partitions
+from .streamed_sequences import fit_sequence_partitions, sequence_overview
 from .table_fitting import on_host_fit
 
 logger = logging.getLogger("latentia")
@@ -56,6 +56,13 @@ def fit_partitioned(model: Any, data: AbstractPartitions, learner: EM, seed: int
             return on_host_fit(fitted(model, data, learner, seed), columns)
         except FitInterrupted as stop:
             raise FitInterrupted(on_host_fit(stop.fit, columns)) from None
+
+
+def glance(model: Any, data: AbstractPartitions, seed: int) -> Overview:
+    """The overview of rows or sequences under an engine."""
+    if isinstance(data.source, SequenceRows):
+        return sequence_overview(data, model, seed)[0]
+    return overview(data, seed, model.likelihood.states)
 
 
 def _fit(model: Any, data: AbstractPartitions, learner: EM, seed: int) -> Fit:
