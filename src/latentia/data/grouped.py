@@ -37,8 +37,15 @@ class Group(NamedTuple):
 class Format(Protocol):
     """How files of one kind are read; it may be pickled."""
 
-    name: str
-    suffixes: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        ...
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """How the names of its files end; if there are none, a file is a folder."""
+        ...
 
     def look(self, path: str) -> tuple[list[str], list[tuple[int, tuple[Any, ...]]]]:
         """The names of the columns, and of each group how many rows it has and where they are."""

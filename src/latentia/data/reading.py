@@ -51,9 +51,9 @@ def _block(rows: Rows, units: Units, size: int) -> Blocks:
         weight = np.append(weight, np.zeros(size - count))
         label = None if label is None else np.append(label, np.full(size - count, -1))
     # What fills up has to stay last, where it is not looked at.
-    whole = count == size
-    scaled = {"centre": units.centre, "scale": units.scale}
-    data = into_blocks(values, weight, label, regroup=whole, **scaled)
+    full = count == size
+    centre, scale = units
+    data = into_blocks(values, weight, label, centre=centre, scale=scale, regroup=full)
     return data._replace(used=np.int32(-(-count // data.x.shape[1])))
 
 

@@ -270,7 +270,8 @@ def _runs(column: Any) -> Iterator[tuple[Any, int]]:
 
     if len(column) == 0:
         return
-    step = pc.not_equal(column.slice(1), column.slice(0, len(column) - 1))
+    pair = [column.slice(1), column.slice(0, len(column) - 1)]
+    step = pc.call_function("not_equal", pair)
     starts = np.append(0, np.flatnonzero(step.to_numpy(zero_copy_only=False)) + 1)
     counts = np.diff(np.append(starts, len(column)))
     values = column.take(starts.tolist()).to_pylist()

@@ -60,7 +60,7 @@ def source_of(data: Any, weights: Any, labels: Any = None, given: Any = None) ->
                 "given should be a list with the names of columns, as data are not in memory, "
                 f"but is {type(given).__name__}."
             )
-        opened = dask_rows if is_dask(data) else _opener(data)
+        opened = dask_rows if is_dask(data) else opener_of(data)
         return opened(data, weights=weights, labels=labels, given=given or ())
     table = read_table(data)
     require_observed(table)
@@ -91,7 +91,7 @@ _OPENERS: dict[str, Callable[..., AbstractRows]] = {
 }
 
 
-def _opener(data: Any) -> Callable[..., AbstractRows]:
+def opener_of(data: Any) -> Callable[..., AbstractRows]:
     """How files are opened, by how the name of the first ends; others are Parquet."""
     first = data[0] if isinstance(data, list | tuple) else data
     ending = os.path.splitext(os.fsdecode(first).rstrip("/"))[1].lower()

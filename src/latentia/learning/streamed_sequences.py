@@ -174,7 +174,7 @@ def _draw(part: Any, frame: _Frame) -> tuple[Spread, Gathering]:
 
 
 def _observed(data: Sequences, described: int) -> np.ndarray:
-    return ~np.isnan(data.values[:, :described]).all(axis=1)
+    return (~np.isnan(data.values[:, :described])).any(axis=1)
 
 
 def _drawn(data: AbstractPartitions, weight: np.ndarray, seed: int) -> SomeSequences:
