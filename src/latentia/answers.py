@@ -100,11 +100,10 @@ def write_draws(
         raise ValueError(
             "model should be one of rows without covariates: draw others with latentia.sample."
         )
-    names = tuple(columns or [f"x{j}" for j in range(model.likelihood.dim)])
-    if len(set(names)) != model.likelihood.dim:
-        raise ValueError(
-            f"columns should be {model.likelihood.dim} different names, but are {list(names)}."
-        )
+    dim = int(model.likelihood.shape[0])
+    names = tuple(columns or [f"x{j}" for j in range(dim)])
+    if len(names) != dim or len(set(names)) != dim:
+        raise ValueError(f"columns should be {dim} different names, but are {list(names)}.")
     place = _empty_folder(folder, "draws")
     with closing(engine_of(engine).open(RowNumbers(int(n)))) as opened:
         asked = [_Job("sample", (model, int(key), latent, names), p) for p in _paths(place, opened)]

@@ -22,7 +22,7 @@ def _mapped(path: str) -> Any:
 
 def _chunked(path: str) -> Any:
     try:
-        import zarr
+        import zarr  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError("Zarr arrays need the package zarr: pip install zarr.") from error
     try:

@@ -173,7 +173,7 @@ def _draw(part: Any, frame: _Frame) -> tuple[Spread, Gathering]:
     return spread, steps
 
 
-def _observed(data: Sequences, described: int) -> np.ndarray:
+def _observed(data: Sequences, described: int) -> Any:
     return (~np.isnan(data.values[:, :described])).any(axis=1)
 
 
