@@ -214,7 +214,8 @@ def fit(
             the others are found by a portfolio of starts.
         data: a table ``[N, D]``: an array, a pandas, polars or pyarrow table, a stream from
             ``latentia.data.parquet``, or the path of Parquet files: a file, a folder, or a pattern
-            like ``data/*.parquet``. NaN and null are missing at random and are integrated out. For
+            like ``data/*.parquet`` (of CSV, Arrow and npy files too); or a Dask array or data
+            frame. NaN and null are missing at random and are integrated out. For
             a model of sequences a list of tables ``[T, D]``, one for each, or an array
             ``[N, T, D]``, or one table, which is one sequence.
         weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one. With a path the

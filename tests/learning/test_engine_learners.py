@@ -20,7 +20,7 @@ from latentia import (
     PerStep,
     Switch,
 )
-from latentia.data import Dask, Memory, Mesh, Stream, parquet, parquet_sequences
+from latentia.data import Dask, Mesh, Stream, parquet, parquet_sequences
 from laws.engines import on_two_devices
 
 ROWS = 5000  # so many that starts see a sample
@@ -70,7 +70,11 @@ def assert_same(fit, other, rtol=1e-12):
         np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
 
 
-@pytest.mark.parametrize("engine", [Stream(3), pytest.param(Mesh(), marks=EXHAUSTIVE)], ids=str)
+@pytest.mark.parametrize(
+    "engine",
+    [pytest.param(Stream(3), marks=SLOW), pytest.param(Mesh(), marks=EXHAUSTIVE)],
+    ids=str,
+)
 def test_known_states_guide_the_fit(tmp_path, engine):
     values, weight, labels = clusters()
     folder = saved(tmp_path, {"a": values[:, 0], "b": values[:, 1], "w": weight, "y": labels})
@@ -89,10 +93,10 @@ def sequence_folder(tmp_path_factory):
 
 
 ENGINES = [
-    Stream(4),
+    pytest.param(Stream(4), marks=SLOW),
     pytest.param("mesh", marks=EXHAUSTIVE),
-    pytest.param("memory", marks=SLOW),
-    pytest.param("dask", marks=SLOW),
+    pytest.param("memory", marks=EXHAUSTIVE),
+    pytest.param("dask", marks=EXHAUSTIVE),
 ]
 
 
@@ -124,7 +128,7 @@ def test_state_space_models_are_fitted_where_the_files_are(tmp_path):
         assert_same(latentia.fit(model, source, learner=learner, engine=engine), expected, 1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_covariates_are_columns(tmp_path):
     rng = np.random.default_rng(3)
     u = rng.normal(size=ROWS)
@@ -137,7 +141,7 @@ def test_covariates_are_columns(tmp_path):
         latentia.fit(model, folder, learner=LEARNER)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_gradient_is_summed_by_an_engine(tmp_path):
     values, _, _ = clusters()
     learner = Gradient(max_iter=4, warm_up=2, n_init=1)

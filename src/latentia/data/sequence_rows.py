@@ -226,10 +226,11 @@ def parquet_sequences(
             names = source.schema_arrow.names
         taken = {sequence, weights, labels, *given}
         columns = [n for n in names if n not in taken and not n.startswith("__index_level_")]
+    lengths = _lengths(files, sequence)
     rows = parquet(
         path, columns=columns, weights=weights, labels=labels, given=given, batch_rows=batch_rows
     )
-    return sequence_rows(rows, _lengths(files, sequence))
+    return sequence_rows(rows, lengths)
 
 
 def _lengths(files: Sequence[str], sequence: str) -> np.ndarray:
