@@ -100,7 +100,8 @@ def write_draws(
         raise ValueError(
             "model should be one of rows without covariates: draw others with latentia.sample."
         )
-    dim = int(model.likelihood.shape[0])
+    likelihood: Any = model.likelihood
+    dim = int(likelihood.shape[0])
     names = tuple(columns or [f"x{j}" for j in range(dim)])
     if len(names) != dim or len(set(names)) != dim:
         raise ValueError(f"columns should be {dim} different names, but are {list(names)}.")
