@@ -133,7 +133,7 @@ def test_covariates_are_columns(tmp_path):
     rng = np.random.default_rng(3)
     u = rng.normal(size=ROWS)
     y = np.where(rng.random(ROWS) < 0.5, 2 * u, -u) + 0.3 * rng.normal(size=ROWS)
-    model = LatentVariableModel(Discrete(2), Switch(GaussianRegression(inputs=1), 2))
+    model = LatentVariableModel(Discrete(2), Switch(GaussianRegression(dim=1, covariates=1), 2))
     expected = latentia.fit(model, y[:, None], given=u[:, None], learner=LEARNER)
     folder = saved(tmp_path, {"u": u, "y": y})
     assert_same(latentia.fit(model, folder, given=["u"], learner=LEARNER), expected)
