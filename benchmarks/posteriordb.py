@@ -1,7 +1,8 @@
-"""Nine posteriors with trusted reference draws: errors, times and verdicts, beside NumPyro's.
+"""Nine posteriors with trusted reference draws: errors, times and verdicts, beside its peers'.
 
 The data are found under LATENTIA_DATA, by default ../shared/data beside the checkout. NumPyro's
-variational inference and NUTS run too if it is installed; `--no-peers` leaves them out.
+variational inference and NUTS run too if it is installed, and so does PyMC's ADVI; `--no-peers`
+leaves them out.
 """
 
 import os

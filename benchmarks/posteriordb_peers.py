@@ -1,6 +1,8 @@
-"""NumPyro on the log density that latentia sees: variational inference, and NUTS."""
+"""Peers on the log density that latentia sees: NumPyro's variational inference and NUTS, and, if it
+is installed, PyMC's ADVI."""
 
 import time
+from importlib.util import find_spec
 
 import jax
 import jax.numpy as jnp
@@ -92,8 +94,30 @@ def nuts(model, x, order):
         return moments(target, draws, order), first, warm
 
 
+def advi(model, x, order):
+    """PyMC's ADVI with its default optimiser, on the same density as an operation of PyTensor's."""
+    import pymc
+    from pytensor import wrap_jax
+
+    with jax.enable_x64(True):
+        target, _ = program(model, x)
+        log_joint = wrap_jax(jax.jit(lambda free: target.log_joint(free)))
+        with pymc.Model():
+            free = pymc.Flat("free", shape=target.prior.free_dim)
+            pymc.Potential("joint", log_joint(free))
+
+            def call():
+                found = pymc.fit(SVI_STEPS, method="advi", random_seed=0, progressbar=False)
+                return found.sample(4000, random_seed=1, return_inferencedata=False)["free"]
+
+            draws, first, warm = repeated(call)
+        return moments(target, jnp.asarray(draws), order), first, warm
+
+
 PEERS = {
     "NumPyro AutoNormal": svi(AutoNormal),
     "NumPyro AutoMultivariateNormal": svi(AutoMultivariateNormal),
     "NumPyro NUTS": nuts,
 }
+if find_spec("pymc") is not None:
+    PEERS["PyMC ADVI"] = advi

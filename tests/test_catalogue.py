@@ -23,6 +23,8 @@ ELSEWHERE = {
     # Learned by stochastic gradients, with an encoder in place of exact posteriors.
     "Neural": "inference/test_amortized.py",
     "FlowLatent": "latents/test_vector_priors.py",
+    "LayeredLatent": "latents/test_vector_priors.py",
+    "Coded": "likelihoods/test_coded.py",
     "MixtureLatent": "latents/test_vector_priors.py",
     "VampPrior": "latents/test_vector_priors.py",
     "BernoulliOutput": "likelihoods/test_outputs.py",

@@ -69,6 +69,25 @@ def test_eight_schools_have_the_posterior_of_ones_own_statement():
     assert told.log_evidence == pytest.approx(own.log_evidence, abs=1e-6)
 
 
+def test_priors_and_data_can_be_sampled():
+    model, x = lt.from_numpyro(schools, 8, ERROR, y=EFFECT)
+    draws = lt.sample(model, 0, 400)
+    assert draws.z["t"].shape == draws.x["y"].shape == (400, 8)
+    assert np.std(draws.z["mu"]) == pytest.approx(5, rel=0.15)
+    noise = draws.x["y"] - draws.z["mu"][:, None] - draws.z["tau"][:, None] * draws.z["t"]
+    np.testing.assert_allclose(np.std(noise, axis=0), ERROR, rtol=0.15)
+    np.testing.assert_array_equal(draws.x["sigma"][3], ERROR)
+    # A draw can be inferred from, like the data.
+    again = jax.tree.map(lambda leaf: leaf[0], draws.x)
+    with jax.enable_x64(True):
+        density = lt.log_density(model, again)
+        theirs = lt.log_density(
+            lt.from_numpyro(schools, 8, ERROR, y=again["y"])[0], again | {"J": 8}
+        )
+        point = jnp.zeros(10)
+        assert float(density(point)) == pytest.approx(float(theirs(point)), rel=1e-9)
+
+
 def many_supports():
     numpyro.sample("p", dist.Dirichlet(jnp.array([2.0, 3, 4])))
     numpyro.sample("u", dist.Uniform(-1, 2).expand([2]))

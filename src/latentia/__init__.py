@@ -76,9 +76,14 @@ if TYPE_CHECKING:
     from .inference import Annealed as Annealed
     from .inference import AtMode as AtMode
     from .inference import Auto as Auto
+    from .inference import ConditionedPosterior as ConditionedPosterior
     from .inference import CoordinateAscent as CoordinateAscent
+    from .inference import CouplingPosterior as CouplingPosterior
+    from .inference import DiagonalPosterior as DiagonalPosterior
     from .inference import Exact as Exact
+    from .inference import ExpectationPropagation as ExpectationPropagation
     from .inference import Flow as Flow
+    from .inference import FullPosterior as FullPosterior
     from .inference import FullRank as FullRank
     from .inference import Ladder as Ladder
     from .inference import Laplace as Laplace
@@ -88,7 +93,9 @@ if TYPE_CHECKING:
     from .inference import Pathfinder as Pathfinder
     from .inference import Quadrature as Quadrature
     from .inference import Stochastic as Stochastic
+    from .inference import TopDownPosterior as TopDownPosterior
     from .inference import UntrustedPosterior as UntrustedPosterior
+    from .inference import Variational as Variational
     from .inference import align_labels as align_labels
     from .inference import choose as choose
     from .inference import exchangeable as exchangeable
@@ -101,6 +108,7 @@ if TYPE_CHECKING:
     from .latents import FlowLatent as FlowLatent
     from .latents import GaussianChain as GaussianChain
     from .latents import GaussianLatent as GaussianLatent
+    from .latents import LayeredLatent as LayeredLatent
     from .latents import MarkovChain as MarkovChain
     from .latents import MixtureLatent as MixtureLatent
     from .latents import SemiMarkovChain as SemiMarkovChain
@@ -116,6 +124,7 @@ if TYPE_CHECKING:
     from .likelihoods import BernoulliOutput as BernoulliOutput
     from .likelihoods import BinaryResponse as BinaryResponse
     from .likelihoods import CategoricalOutput as CategoricalOutput
+    from .likelihoods import Coded as Coded
     from .likelihoods import ContinuousBernoulliOutput as ContinuousBernoulliOutput
     from .likelihoods import CountResponse as CountResponse
     from .likelihoods import Custom as Custom
@@ -138,6 +147,8 @@ if TYPE_CHECKING:
     from .likelihoods import WordCounts as WordCounts
     from .model import LatentVariableModel as LatentVariableModel
     from .numpyro_models import from_numpyro as from_numpyro
+    from .predictive import PredictiveCheck as PredictiveCheck
+    from .predictive import predictive_check as predictive_check
     from .selection import Selection as Selection
     from .selection import select as select
     from .structural_series import fit_structural as fit_structural
@@ -200,7 +211,13 @@ _WHERE = {
     "CountResponse": "latentia.likelihoods",
     "WordCounts": "latentia.likelihoods",
     "Amortized": "latentia.inference",
+    "DiagonalPosterior": "latentia.inference",
+    "FullPosterior": "latentia.inference",
+    "CouplingPosterior": "latentia.inference",
+    "TopDownPosterior": "latentia.inference",
+    "ConditionedPosterior": "latentia.inference",
     "Neural": "latentia.likelihoods",
+    "Coded": "latentia.likelihoods",
     "BernoulliOutput": "latentia.likelihoods",
     "CategoricalOutput": "latentia.likelihoods",
     "ContinuousBernoulliOutput": "latentia.likelihoods",
@@ -215,6 +232,7 @@ _WHERE = {
     "MixtureLatent": "latentia.latents",
     "VampPrior": "latentia.latents",
     "FlowLatent": "latentia.latents",
+    "LayeredLatent": "latentia.latents",
     "evaluate": "latentia.evaluation",
     "disentanglement": "latentia.evaluation",
     "Disentanglement": "latentia.evaluation",
@@ -225,6 +243,8 @@ _WHERE = {
     "Exact": "latentia.inference",
     "Quadrature": "latentia.inference",
     "Laplace": "latentia.inference",
+    "Variational": "latentia.inference",
+    "ExpectationPropagation": "latentia.inference",
     "Ladder": "latentia.inference",
     "AtMode": "latentia.inference",
     "FullRank": "latentia.inference",
@@ -247,6 +267,8 @@ _WHERE = {
     "Fit": "latentia.learning",
     "Calibration": "latentia.calibration",
     "calibrate": "latentia.calibration",
+    "PredictiveCheck": "latentia.predictive",
+    "predictive_check": "latentia.predictive",
     "Forecast": "latentia.forecasting",
     "forecast": "latentia.forecasting",
     "dynamic_factors": "latentia.dynamic_factors",

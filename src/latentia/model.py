@@ -15,7 +15,12 @@ from latentia.likelihoods import (
     AbstractLikelihood,
     AbstractWholeLikelihood,
 )
-from latentia.potentials import AbstractSmoothPotential
+from latentia.potentials import (
+    AbstractAdditivePotential,
+    AbstractSmoothPotential,
+    in_its_place,
+    smooth_part,
+)
 from latentia.typing import Datum, Key, Scalar
 from latentia.verdict import Exactness
 
@@ -32,6 +37,7 @@ class Route(StrEnum):
     GRID = "grid"  # by sums over a grid of z
     POINTS = "points"  # by sums over quasi-random points of z
     SURROGATE = "surrogate"  # by a Gaussian in place of the likelihood
+    SITES = "sites"  # the same, one for each step of a sequence or each branch
     LADDER = "ladder"  # by approximations that importance sampling corrects and judges
     AMORTIZED = "amortized"  # by an encoder network that has learned to
     NONE = "none"
@@ -154,11 +160,13 @@ _WAYS = {
     Route.GRID: "quadrature on a grid of z, refined to a stated error (approximation)",
     Route.POINTS: "quadrature over quasi-random points of z, with a stated error (approximation)",
     Route.SURROGATE: "Laplace's method, a Gaussian at the mode (approximation)",
+    Route.SITES: "Laplace's method, a Gaussian at the mode of each part (approximation)",
     Route.LADDER: "approximations corrected by importance sampling, until one passes (estimate)",
 }
 _SCORES = {Route.LADDER: "by the same draws"}
 _FITS = {
     Route.LADDER: "not yet: infer what is unknown as part of z",
+    Route.SITES: "not yet: give it its parameters, and infer z",
     Route.BOUND: "EM to the highest lower bound of the likelihood",
     Route.SURROGATE: "EM to maximum likelihood, z summed over quasi-random points (approximation)",
 }
@@ -172,14 +180,27 @@ def _route(structure: Any, shapes: Any) -> Route:
     if prior.accepts(evidence):
         exact = _exactness(prior, evidence) is Exactness.EXACT
         return Route.EXACT if exact else Route.BOUND
+    if smooth_part(evidence) is None or not prior.accepts(_sites(evidence)):
+        return Route.NONE
     if not isinstance(evidence, AbstractSmoothPotential):
-        return Route.NONE
-    centre = jnp.zeros(evidence.latent_dim)
-    if not prior.accepts(jax.eval_shape(lambda potential: potential.expand(centre), evidence)):
-        return Route.NONE
+        return Route.SITES
     if evidence.latent_dim <= GRID_DIMENSIONS:
         return Route.GRID
     return Route.POINTS if evidence.latent_dim <= POINT_DIMENSIONS else Route.SURROGATE
+
+
+def _sites(evidence: Any) -> Any:
+    """The evidence, by shapes, with a Gaussian potential in place of its smooth one."""
+    part = smooth_part(evidence)
+
+    def expand(part: Any) -> Any:
+        return part.expand(jnp.zeros(part.latent_dim))
+
+    def stacked(part: Any) -> Any:
+        return jax.vmap(expand)(part) if jnp.ndim(part.base) else expand(part)
+
+    stacks = stacked if isinstance(part, AbstractAdditivePotential) else expand
+    return in_its_place(evidence, jax.eval_shape(stacks, part))
 
 
 def _exactness(prior: Any, evidence: Any) -> Exactness:

@@ -13,7 +13,10 @@ import numpy as np
 from latentia.latents import Continuous
 from latentia.likelihoods import Custom
 from latentia.model import LatentVariableModel
+from latentia.precision import is_traced
 from latentia.supports import AbstractSupport, Shape, real
+
+_ARRAYS = (np.ndarray, jax.Array, list, tuple)
 
 
 def from_numpyro(
@@ -22,7 +25,8 @@ def from_numpyro(
     """A model written for NumPyro, and its data, for ``infer(model, x)``.
 
     Sample sites without observations become the named parts of z, with the supports of their
-    distributions and NumPyro's maps onto these; observed sites and factors the likelihood.
+    distributions and NumPyro's maps onto these; observed sites and factors the likelihood. The
+    model can be sampled too, prior and data, where each observed site is one of the arguments.
 
     Args:
         function: the NumPyro model, whose latent sites are continuous.
@@ -49,15 +53,27 @@ def from_numpyro(
     def log_prior(z: Any) -> Any:
         return _total(function, x, z, observed=False)
 
+    plain = {name: value for name, value in x.items() if not isinstance(value, _ARRAYS)}
+
     def log_likelihood(data: Any, z: Any) -> Any:
-        return _total(function, data, z, observed=True)
+        # Sizes have to stay the plain numbers that they were, also where draws made arrays of them.
+        sizes = {name: value for name, value in plain.items() if isinstance(data[name], _ARRAYS)}
+        return _total(function, data | sizes, z, observed=True)
+
+    def draw_prior(key: Any) -> dict[str, Any]:
+        trace = _traced(function, x, seed=key)
+        return {name: trace[name]["value"] for name in sites}
+
+    def draw_data(key: Any, z: Any) -> dict[str, Any]:
+        return x | _drawn(function, x, key, z)
 
     prior = Continuous(
         log_prob=log_prior,
+        draw=draw_prior,
         shapes={name: np.shape(site["value"]) for name, site in sites.items()},
         supports={name: _support(site["fn"].support) for name, site in sites.items()},
     )
-    return LatentVariableModel(prior, Custom(log_likelihood)), x
+    return LatentVariableModel(prior, Custom(log_likelihood, draw=draw_data)), x
 
 
 class _Constraint:
@@ -122,12 +138,53 @@ def _named(function: Callable[..., Any], args: Any, kwargs: Any) -> dict[str, An
     }
 
 
-def _traced(function: Callable[..., Any], x: Any, seed: int, z: Any = None) -> dict[str, Any]:
-    """All sites of one run, with latent variables as given or drawn."""
+def _drawn(function: Callable[..., Any], x: Any, key: Any, z: Any) -> dict[str, Any]:
+    """New values for the arguments that are observed."""
+    from numpyro.primitives import Messenger  # pyright: ignore[reportMissingImports]
+
+    class Unobserved(Messenger):
+        """Observed sites are drawn, and where they came from is kept."""
+
+        places: dict[str, str] = {}
+
+        def process_message(self, msg: Any) -> None:
+            if msg["type"] != "sample" or not msg["is_observed"]:
+                return
+            if type(msg["fn"]).__name__ == "Unit":
+                return
+            same = [name for name, value in x.items() if _same(value, msg["value"])]
+            if not same:
+                raise ValueError(
+                    f"Observed sites should be arguments of the function, so that they can be "
+                    f"drawn, but {msg['name']!r} is none of {', '.join(x)}: pass obs as it is."
+                )
+            self.places[msg["name"]] = same[0]
+            msg["value"], msg["is_observed"] = None, False
+
+    drawing = Unobserved(function)
+    drawing.places = {}
+    trace = _traced(drawing, x, seed=key, z=z)
+    return {argument: trace[site]["value"] for site, argument in drawing.places.items()}
+
+
+def _same(value: Any, other: Any) -> bool:
+    if value is other:
+        return True
+    if not isinstance(value, _ARRAYS) or is_traced(value, other):
+        return False
+    return np.shape(value) == np.shape(other) and np.array_equal(value, other)
+
+
+def _traced(function: Callable[..., Any], x: Any, seed: Any, z: Any = None) -> dict[str, Any]:
+    """All sites of one run, with latent variables as given or drawn; ``seed`` may be a key."""
     from numpyro import handlers  # pyright: ignore[reportMissingImports]
 
     run = handlers.substitute(function, data=z) if z is not None else function
-    return handlers.trace(handlers.seed(run, jax.random.key(seed))).get_trace(**x)
+    return handlers.trace(handlers.seed(run, _key(seed))).get_trace(**x)
+
+
+def _key(seed: Any) -> Any:
+    return jax.random.key(seed) if isinstance(seed, int) else seed
 
 
 def _latent(trace: dict[str, Any]) -> dict[str, Any]:

@@ -90,6 +90,21 @@ class AbstractSmoothPotential(AbstractPotential):
         return GaussianPotential(design, design @ centre + gap, value + 0.5 * gap @ gap)
 
 
+class AbstractAdditivePotential(AbstractSmoothPotential):
+    """A sum of R functions, each of one linear map of z, and of a number ``base``."""
+
+    base: eqx.AbstractVar[Scalar]
+
+    @property
+    @abstractmethod
+    def projections(self) -> Float[Array, "R L"]:
+        """The linear maps, one in each row."""
+
+    @abstractmethod
+    def each(self, eta: Float[Array, "G R"]) -> Float[Array, "G R"]:
+        """The functions at numbers ``projections @ z``."""
+
+
 class ScaledPotential(AbstractPotential):
     """Gaussian evidence about z = (vector, scale), whose noise is divided by the scale:
     ``constant + observed / 2 * log scale - scale * |target - design vector|² / 2``."""
@@ -145,6 +160,23 @@ class DrivenPotentials(AbstractPotential):
 
     def __add__(self, other: Self | StepPotentials) -> Self:
         return type(self)(jax.vmap(lambda a, b: a + b)(self.steps, other.steps), self.given)
+
+
+def _is_smooth(part: Any) -> bool:
+    return isinstance(part, AbstractSmoothPotential)
+
+
+def smooth_part(potential: Any) -> Any:
+    """The smooth potential of a vector in a potential, stacked if there are several; or None."""
+    parts = [leaf for leaf in jax.tree.leaves(potential, is_leaf=_is_smooth) if _is_smooth(leaf)]
+    return parts[0] if len(parts) == 1 else None
+
+
+def in_its_place(potential: Any, part: Any) -> Any:
+    """The potential with ``part`` where its smooth one is."""
+    return jax.tree.map(
+        lambda leaf: part if _is_smooth(leaf) else leaf, potential, is_leaf=_is_smooth
+    )
 
 
 class WordPotential(AbstractPotential):

@@ -3,7 +3,8 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -59,6 +60,34 @@ def precision_of(*trees: Any) -> Iterator[None]:
     _limit_threads()
     with jax.enable_x64(True):
         yield
+
+
+# A table with more entries than this is not computed twice.
+_SMALL = 1_000_000
+
+
+def mended(compute: Callable[..., Any], broken: Callable[[Any], bool], *trees: Any) -> Any:
+    """What ``compute(*trees)`` returns; if that is broken in float32 and the problem is small, what
+    it returns in float64, with a warning, if that is not."""
+    answer = compute(*trees)
+    leaves = [leaf for leaf in jax.tree.leaves(trees) if hasattr(leaf, "dtype")]
+    wide = any(leaf.dtype == np.float64 for leaf in leaves)
+    if wide or not broken(answer) or sum(leaf.size for leaf in leaves) > _SMALL:
+        return answer
+    again = compute(*jax.tree.map(_widened, trees))
+    if broken(again):
+        return answer
+    warnings.warn(
+        "In float32 a number became NaN or infinite, so that all was computed again in float64: "
+        "pass the data in float64, or bring columns to a scale near one.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return again
+
+
+def _widened(leaf: Any) -> Any:
+    return np.asarray(leaf, np.float64) if getattr(leaf, "dtype", None) == np.float32 else leaf
 
 
 def _limit_threads() -> None:

@@ -23,15 +23,16 @@ from latentia.inference.batches import (
     require_width,
     whole,
 )
-from latentia.inference.climbing import answer_by_climbing, climbs
+from latentia.inference.climbing import answer_by_climbing, climbs, require_sites
 from latentia.inference.sequences import answer_sequences, is_sequential
+from latentia.inference.sites import AbstractSurrogate
 from latentia.latents import AbstractLabelledPrior
 from latentia.learning import EM, Fit, Gradient, StochasticGradient
 from latentia.learning.deep_fitting import fit_deep
 from latentia.learning.table_fitting import fit_by_em
 from latentia.likelihoods import AbstractLearnableLikelihood
 from latentia.model import LatentVariableModel
-from latentia.precision import is_traced, on_host, precision_of
+from latentia.precision import is_traced, mended, on_host, precision_of
 from latentia.typing import Key
 
 
@@ -87,7 +88,7 @@ def infer(
     *,
     labels: Any = None,
     given: Any = None,
-    inference: Ladder | None = None,
+    inference: Ladder | AbstractSurrogate | None = None,
     key: Key | int = 0,
 ) -> Any:
     """The posterior p(z|x), by the algorithm that ``print(model)`` names.
@@ -100,7 +101,9 @@ def infer(
         labels: known states, ``[N]`` (or one for one datum); -1 is unknown. For a sequence there is
             one for each step.
         given: covariates of x, for a model that uses some: as many rows as x has.
-        inference: for a model of continuous z in place of its own algorithm: a ``Ladder``.
+        inference: in place of the model's own algorithm, for a model of continuous z a ``Ladder``;
+            for a smooth likelihood of Gaussian vectors ``Laplace()``, ``Variational()`` or
+            ``ExpectationPropagation()``.
         key: decides the draws of a ``Ladder``; the same key gives the same numbers.
 
     Returns:
@@ -118,7 +121,7 @@ def map_estimate(
     *,
     labels: Any = None,
     given: Any = None,
-    inference: Ladder | None = None,
+    inference: Ladder | AbstractSurrogate | None = None,
     key: Key | int = 0,
 ) -> Any:
     """The most probable z given x, which is also the mode of the joint density.
@@ -135,7 +138,7 @@ def score(
     *,
     labels: Any = None,
     given: Any = None,
-    inference: Ladder | None = None,
+    inference: Ladder | AbstractSurrogate | None = None,
     key: Key | int = 0,
 ) -> Any:
     """The log evidence log p(x): of one datum a number, of a table an array ``[N]``.
@@ -154,42 +157,61 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
     if is_deep(model):
         require_set(model)
         return answer_amortized(model, x, ask, labels, given)
+    # The mode is that of the posterior and not of something in its place.
+    inference = None if ask is mode else inference
     x = x if is_stream(x) else with_covariates(model, x, given, "x")
-    return _answer(model, x, ask, labels)
+    return _answer(model, x, ask, labels, inference)
 
 
-def _answer(model: LatentVariableModel, x: Any, ask: Any, labels: Any) -> Any:
+def _answer(
+    model: LatentVariableModel, x: Any, ask: Any, labels: Any, inference: Any = None
+) -> Any:
     choose(model)
+    if inference is not None:
+        require_sites(model)
     if is_traced(model, x):
-        return _traced(model, x, ask)
+        return _traced(model, x, ask, inference)
     require_set(model)
     if is_stream(x):
-        return _stream_answers(model, x, ask, labels)
+        return _stream_answers(model, x, ask, labels, inference)
     if is_sequential(model):
-        return answer_sequences(model, x, ask, labels)
+        return answer_sequences(model, x, ask, labels, inference)
     single = np.ndim(x) == 1 and not hasattr(x, "columns")
     values = read_table(np.asarray(x)[None] if single else x, argument="x").values
     require_width(model, values, "x")
     states = getattr(model.prior, "states", 1)
     codes = read_labels(np.atleast_1d(labels) if single and labels is not None else labels,
                         len(values), states)  # fmt: skip
-    with precision_of(model, values):
-        answer = for_rows(model, matching(model, values), ask, codes)
+
+    def answered(model: Any, values: np.ndarray) -> Any:
+        with precision_of(model, values):
+            return for_rows(model, matching(model, values), ask, codes, inference)
+
+    answer = mended(answered, _has_nan, model, values)
     return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
 
 
-def _stream_answers(model: Any, rows: Any, ask: Any, labels: Any) -> Iterator[Any]:
+def _has_nan(answer: Any) -> bool:
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(answer)]
+    return any(leaf.dtype.kind == "f" and bool(np.isnan(leaf).any()) for leaf in leaves)
+
+
+def _stream_answers(model: Any, rows: Any, ask: Any, labels: Any, inference: Any) -> Iterator[Any]:
     if labels is not None:
         raise ValueError("labels should be None for a stream: pass the rows as a table.")
     if isinstance(rows, SequenceRows):
-        return (answer_sequences(model, some.data, ask, None) for some in rows.sequences())
+        return (
+            answer_sequences(model, some.data, ask, None, inference) for some in rows.sequences()
+        )
     require_width(model, np.empty((0, rows.width)), "x")
-    return (_answer(model, values, ask, None) for values, *_ in rows.batches())
+    return (_answer(model, values, ask, None, inference) for values, *_ in rows.batches())
 
 
-def _traced(model: Any, x: Any, ask: Any) -> Any:
+def _traced(model: Any, x: Any, ask: Any, inference: Any) -> Any:
+    inference = choose(model) if inference is None else inference
+
     def one(datum: Any) -> Any:
-        return ask(choose(model).infer(model, datum))
+        return ask(inference.infer(model, datum))
 
     return jax.vmap(one)(x) if x.ndim > len(model.likelihood.shape) else one(x)
 
@@ -217,7 +239,8 @@ def fit(
             like ``data/*.parquet`` (of CSV, Arrow and npy files too); or a Dask array or data
             frame. NaN and null are missing at random and are integrated out. For
             a model of sequences a list of tables ``[T, D]``, one for each, or an array
-            ``[N, T, D]``, or one table, which is one sequence.
+            ``[N, T, D]``, or one table, which is one sequence. For a model with an encoder also
+            pictures, or the path of a folder of images, which are read as they are needed.
         weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one. With a path the
             name of a column.
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of

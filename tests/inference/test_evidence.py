@@ -11,9 +11,10 @@ from scipy.stats import kstest, multivariate_normal, norm
 
 import latentia as lt
 from latentia.densities import Normal
+from latentia.inference import stationarity
 from latentia.inference.annealing import bound_evidence, find_path
 from latentia.inference.hamiltonian import Mover
-from latentia.inference.importance import Weighted
+from latentia.inference.importance import Weighted, even
 from latentia.inference.ladder import surface_of
 from latentia.inference.proposals import Proposal
 from latentia.inference.stationarity import drift
@@ -106,6 +107,43 @@ def test_annealing_both_ways_encloses_the_evidence_of_simulated_data():
     assert found.low - 4 * found.low_error < exact < found.high + 4 * found.high_error
     assert abs(found.log - exact) < 4 * found.error < 0.2
     assert found.low <= found.log <= found.high
+
+
+def test_how_far_draws_are_moved_does_not_depend_on_the_clock(monkeypatch):
+    rounds = []
+
+    class Still:
+        """Moves nothing, and says how often."""
+
+        def __init__(self, surface, proposal, seed):
+            self.surface = surface
+
+        def move(self, points, share, count):
+            rounds.append(count)
+            return stationarity.Moved(points, np.zeros(len(points)), np.ones(len(points)))
+
+        def adapted(self, points, share, count):
+            return self.move(points, share, count)
+
+    monkeypatch.setattr(stationarity, "Mover", Still)
+    monkeypatch.setattr(stationarity, "_leap_seconds", lambda surface, points: 100.0)
+    model = lt.LatentVariableModel(
+        lt.Continuous({"m": Normal(0, 1)}), lt.Custom(lambda x, z: Normal(z["m"], 1.0).log_prob(x))
+    )
+    posterior = lt.infer(model, np.zeros(3), inference=lt.Ladder(rungs=(lt.AtMode(),)))
+    surface = posterior.surface
+    weighted = even(np.asarray(posterior.points), posterior.values, 4096.0)
+    with jax.enable_x64(True):
+        # A slow machine makes as many moves, unless the budget says no.
+        assert len(stationarity.drift(surface, weighted, 0, np.inf)[1]) == 2048
+        assert rounds == [5, 1, 40]
+        assert len(stationarity.drift(surface, weighted, 0, 60.0)[1]) == 0
+        # Many data have fewer moves, and too many none.
+        monkeypatch.setattr(stationarity, "_WORK", 20 * stationarity._work(surface))
+        stationarity.drift(surface, weighted, 0, np.inf)
+        assert rounds[-1] == 15
+        monkeypatch.setattr(stationarity, "_WORK", 9 * stationarity._work(surface))
+        assert len(stationarity.drift(surface, weighted, 0, np.inf)[1]) == 0
 
 
 def test_moves_leave_the_posterior_as_it_is():

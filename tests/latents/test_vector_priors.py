@@ -32,7 +32,14 @@ def propose(x):
     return Proposed(x, 0 * x + 1)
 
 
+def layers():
+    """Two layers of one dimension each, the lower of which bends with the upper."""
+    network = MLP(1, 2, (8,), key=5)
+    return lt.LayeredLatent(networks=(jax.tree.map(lambda leaf: 0.8 * leaf, network),))
+
+
 PRIORS = {
+    "layers": layers(),
     "mixture": lt.MixtureLatent(weights=WEIGHTS, means=MEANS, scales=SCALES),
     "flow": flow(),
     "posteriors of pseudo-inputs": lt.VampPrior(MEANS.astype("f4"), 2).prepare(
@@ -59,3 +66,18 @@ def test_the_cluster_of_a_vector_follows_bayes_rule():
     with precision_of(z):
         found = jax.vmap(cast(PRIORS["mixture"], np.float64).clusters)(z)
     np.testing.assert_allclose(found, joint / joint.sum(axis=1, keepdims=True), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", PRIORS)
+def test_lift_undoes_place(name):
+    prior = cast(PRIORS[name], np.float64)
+    u = np.random.default_rng(1).normal(size=2)
+    with precision_of(u):
+        np.testing.assert_allclose(prior.lift(prior.place(u)), u, rtol=1e-10)
+
+
+def test_layers_have_sizes():
+    prior = lt.LayeredLatent((3, 2, 1), (4,))
+    assert prior.sizes == (3, 2, 1) and prior.dim == 6
+    with pytest.raises(ValueError, match="sizes of LayeredLatent"):
+        lt.LayeredLatent((3,))

@@ -106,7 +106,7 @@ def test_the_doubly_reparameterised_gradient_is_that_of_the_bound():
             proposals = jax.vmap(inference.propose)(x)
             noise = jax.random.normal(key, (8, 3, 2))
             u = jax.vmap(lambda q, e: q.at(e))(proposals, noise)
-            from latentia.inference.amortized_posterior import log_weights
+            from latentia.inference.encoded import log_weights
 
             weights = jax.vmap(lambda x, q, u: log_weights(parts, x, q, u))(x, proposals, u)
             return jnp.mean(jax.scipy.special.logsumexp(weights, axis=-1) - jnp.log(3.0))

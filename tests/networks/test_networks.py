@@ -1,10 +1,19 @@
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.signal import correlate2d
 
 import latentia as lt
-from latentia.networks import MLP, ConvDecoder, ConvEncoder, Dense, ResidualMLP, as_network
+from latentia.networks import (
+    MLP,
+    BottomUp,
+    ConvDecoder,
+    ConvEncoder,
+    Dense,
+    ResidualMLP,
+    as_network,
+)
 from latentia.networks.convolutional import _convolved
 
 
@@ -61,3 +70,17 @@ def test_a_deep_model_is_a_file_of_data(tmp_path):
         assert repr(again) == repr(model)
         z = jnp.array([0.3, -0.4], jnp.float32)
         np.testing.assert_array_equal(again.likelihood.mean(z), likelihood.mean(z))
+
+
+def test_the_levels_of_an_encoder_of_layers_see_the_one_below():
+    network = BottomUp(5, (3, 2), 8)
+    x = jnp.linspace(-1, 1, 5)
+    out = network(x)
+    assert out.shape == (2, 5)
+    # The upper head sees x through the lower level only.
+    cut = eqx.tree_at(lambda n: n.levels[0].layers[-1].weight, network, replace_fn=jnp.zeros_like)
+    np.testing.assert_array_equal(cut(x), cut(0 * x))
+    first = BottomUp(5, (3, 2), 8, first=MLP(5, 8, ()))
+    assert first(x).shape == (2, 5) and "3, 2" in first.describe()
+    with pytest.raises(ValueError, match="sizes of a network"):
+        BottomUp(5, (3, 0))

@@ -51,11 +51,9 @@ def fit_pictures(options: dict[str, Any]) -> None:
 
 def _tell(row: Any) -> None:
     """One line for each epoch, beside the output."""
-    click.echo(
-        f"epoch {row.epoch + 1}: bound {row.bound:.5g}, held out {row.held_out:.5g}, distortion "
-        f"{row.distortion:.5g}, rate {row.rate:.4g}, active {row.active}",
-        err=True,
-    )
+    from latentia.learning.progress import told
+
+    click.echo(f"epoch {row.epoch + 1}: {told(row)}", err=True)
 
 
 def _save(estimator: Any, values: Any, measured: Any, options: dict[str, Any]) -> list[str]:

@@ -11,6 +11,8 @@ from .coding import encode as encode
 from .coding import read_items as read_items
 from .csv import csv as csv
 from .image_files import read_images as read_images
+from .image_folder import ImageFolder as ImageFolder
+from .image_folder import image_folder as image_folder
 from .parquet import ParquetRows as ParquetRows
 from .parquet import parquet as parquet
 from .schema import Column as Column

@@ -35,22 +35,37 @@ def read_images(path: str | os.PathLike[str], key: str | None = None) -> np.ndar
     if name.endswith((".npy", ".npz")):
         values = _from_numpy(name, key)
     elif name.lower().endswith(_ENDINGS):
-        values = _image(name)[None]
+        values = read_image(name)[None]
     else:
         values = _from_idx(name)
     return _as_pictures(values, name)
 
 
-def _from_folder(folder: str) -> np.ndarray:
+def holds_images(folder: str | os.PathLike[str]) -> bool:
+    """Whether a folder has a file that is an image by its name."""
+    return any(os.fsdecode(name).lower().endswith(_ENDINGS) for name in os.listdir(folder))
+
+
+def image_names(folder: str) -> list[str]:
+    """The names of the images in a folder, in order.
+
+    Raises:
+        ValueError: if there are none.
+    """
     names = sorted(n for n in os.listdir(folder) if n.lower().endswith(_ENDINGS))
     if not names:
         raise ValueError(
             f"path should be a folder of images ({', '.join(_ENDINGS)}), but {folder!r} has none."
         )
-    first = _image(os.path.join(folder, names[0]))
+    return names
+
+
+def _from_folder(folder: str) -> np.ndarray:
+    names = image_names(folder)
+    first = read_image(os.path.join(folder, names[0]))
     images = np.empty((len(names), *first.shape), np.float32)
     for index, name in enumerate(names):
-        image = _image(os.path.join(folder, name))
+        image = read_image(os.path.join(folder, name))
         if image.shape != first.shape:
             raise ValueError(
                 f"path should be a folder of images of one size, but {name!r} has the shape "
@@ -60,7 +75,12 @@ def _from_folder(folder: str) -> np.ndarray:
     return images
 
 
-def _image(name: str) -> np.ndarray:
+def read_image(name: str) -> np.ndarray:
+    """One image file, float32 ``[height, width, channels]`` from 0 to 1, without its opacity.
+
+    Raises:
+        ValueError: if it cannot be read.
+    """
     # Loaded only here, since most data are no image files.
     from matplotlib.image import imread
 

@@ -7,9 +7,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from latentia.distributions.given import inputs
 from latentia.inference.amortized import parts_of_model, proposed
 from latentia.inference.amortized_answers import in_blocks, is_deep, narrowed, read_rows
-from latentia.inference.amortized_posterior import log_weights
+from latentia.inference.encoded import DiagonalPosterior, log_weights
+from latentia.likelihoods import Neural, PerStep
 from latentia.numerics import log_sum_exp
 from latentia.precision import on_host, precision_of
 from latentia.verbs import require_set, sample
@@ -70,6 +72,9 @@ def evaluate(
         raise ValueError(f"refine should be a whole number of at least 0, but is {refine!r}.")
     require_set(model)
     model = narrowed(model)
+    # Other proposals are not refined.
+    if not isinstance(model.inference.chosen(model.prior), DiagonalPosterior):
+        refine = 0
     values, _ = read_rows(model, data, given, "data")
     size = max(1, min(int(k), _ROOM // (_ROWS * 4 * model.likelihood.dim)))
     with precision_of(model):
@@ -89,7 +94,7 @@ def evaluate(
         rate=rate,
         units=units,
         activity=found.mean.var(axis=0),
-        error=float(np.nanmean(found.error)),
+        error=float("nan" if np.isnan(found.error).all() else np.nanmean(found.error)),
         amortization=found.gain if refine else None,
         p_value=_compared(model, values, seed),
     )
@@ -101,9 +106,12 @@ def _compared(model: Any, values: np.ndarray, key: Any) -> float | None:
     if len(some) < 2 or np.isnan(some).any():
         return None
     # Of a conditional model draws for the covariates of the data, which stand behind both.
-    given = some[:, model.likelihood.dim :] if model.likelihood.inputs else None
+    given = some[:, model.likelihood.dim :] if inputs(model.likelihood) else None
     drawn = sample(model, jax.random.fold_in(key, len(values)), len(some), given=given).x
     drawn = drawn.reshape(len(some), -1)
+    if given is None and drawn.shape != some.shape:
+        # Sequences of another length than the prior draws.
+        return None
     drawn = drawn if given is None else np.concatenate([drawn, given], axis=1)
     return two_sample(drawn, some).p_value
 
@@ -141,8 +149,7 @@ def _weighed(parts: Any, x: Any, proposal: Any, key: Any, k: int, size: int) -> 
 
     def more(count: jax.Array, sums: Any) -> Any:
         total, square, weight_sum = sums
-        noise = jax.random.normal(jax.random.fold_in(key, count), (size, proposal.mean.size))
-        u = jax.vmap(proposal.at)(noise.astype(x.dtype))
+        u = jax.vmap(proposal.at)(proposal.noise(jax.random.fold_in(key, count), (size,)))
         weights = log_weights(parts, x, proposal, u)
         counted = count * size + jnp.arange(size) < k
         kept = jnp.where(counted, weights, -jnp.inf)
@@ -156,19 +163,27 @@ def _weighed(parts: Any, x: Any, proposal: Any, key: Any, k: int, size: int) -> 
 def _told(parts: Any, x: Any, proposal: Any, sums: Any, gain: Any, k: int) -> _Found:
     total, square, weight_sum = sums
     elbo = weight_sum / k
-    units = proposal.divergence()
-    rate = jnp.sum(units)
-    if not parts.prior.whitened:
-        # With as many draws as these, of the rate as well.
-        noise = jax.random.normal(jax.random.key(0), (256, units.size), x.dtype)
-        u = jax.vmap(proposal.at)(noise)
-        rate = jnp.mean(proposal.log_prob(u) - jax.vmap(parts.prior.log_prob_at)(u))
-        units = jnp.full_like(units, jnp.nan)
-    observed, given = parts.likelihood.split(x)
-    gap = observed - parts.likelihood.given(given).mean(parts.prior.place(proposal.mean))
-    seen = ~jnp.isnan(gap)
-    error = jnp.sum(jnp.where(seen, gap, 0.0) ** 2) / jnp.sum(seen)
+    # Where the rate has no formula, with as many draws as these.
+    u = jax.vmap(proposal.at)(proposal.noise(jax.random.key(0), (256,)))
+    rate, units = proposal.rates(parts.prior, u)
+    mean, _ = proposal.centre()
+    error = jnp.full((), jnp.nan, x.dtype)
+    if mean is not None:
+        error = _reconstructed(parts.likelihood, x, parts.prior.place(mean))
     evidence = total - jnp.log(k)
     effective = jnp.exp(2 * total - square)
-    mean = proposal.mean
+    mean = jnp.zeros(1, x.dtype) if mean is None else mean.reshape(-1)
     return _Found(evidence, effective, elbo, gain, elbo + rate, units, mean, error)
+
+
+def _reconstructed(likelihood: Any, x: jax.Array, z: jax.Array) -> jax.Array:
+    """The mean squared error of the x expected for one z."""
+    if isinstance(likelihood, PerStep):
+        if not isinstance(likelihood.emission, Neural):
+            return jnp.full((), jnp.nan, x.dtype)
+        gap = x - jax.vmap(likelihood.emission.mean)(z).reshape(x.shape)
+    else:
+        observed, given = likelihood.split(x)
+        gap = observed - likelihood.given(given).mean(z)
+    seen = ~jnp.isnan(gap)
+    return jnp.sum(jnp.where(seen, gap, 0.0) ** 2) / jnp.sum(seen)

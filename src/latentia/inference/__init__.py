@@ -6,7 +6,13 @@ from .auto import Auto as Auto
 from .auto import choose as choose
 from .auto import choose_for_fit as choose_for_fit
 from .coordinate_ascent import CoordinateAscent as CoordinateAscent
+from .encoded import ConditionedPosterior as ConditionedPosterior
+from .encoded import CouplingPosterior as CouplingPosterior
+from .encoded import DiagonalPosterior as DiagonalPosterior
+from .encoded import FullPosterior as FullPosterior
+from .encoded import TopDownPosterior as TopDownPosterior
 from .exact import Exact as Exact
+from .expectation_propagation import ExpectationPropagation as ExpectationPropagation
 from .interface import AbstractInference as AbstractInference
 from .interface import AbstractRefinable as AbstractRefinable
 from .label_alignment import align_labels as align_labels
@@ -26,4 +32,7 @@ from .rungs import MeanField as MeanField
 from .rungs import MomentMatching as MomentMatching
 from .rungs import Pathfinder as Pathfinder
 from .rungs import Stochastic as Stochastic
+from .sites import AbstractSurrogate as AbstractSurrogate
+from .surrogate_posterior import SurrogatePosterior as SurrogatePosterior
+from .variational import Variational as Variational
 from .weighted_posterior import WeightedPosterior as WeightedPosterior

@@ -1,6 +1,6 @@
 """Amortised inference: an encoder network states the evidence of x about z in one step."""
 
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import equinox as eqx
 import jax
@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from latentia.constraints import fixed
 from latentia.latents import AbstractPosterior, AbstractVectorPrior
-from latentia.likelihoods import Neural
+from latentia.likelihoods import Neural, PerStep
 from latentia.model import LatentVariableModel
 from latentia.networks import AbstractNetwork, as_network
 from latentia.numerics import log_sum_exp
@@ -18,55 +18,88 @@ from latentia.potentials import GaussianPotential
 from latentia.typing import Key, Moments, Scalar
 from latentia.verdict import Exactness
 
-from .amortized_posterior import AmortizedPosterior, Proposal, log_weights
+from .amortized_posterior import AmortizedPosterior
 from .content import content_key
+from .encoded import (
+    LEAST,
+    AbstractEncoded,
+    AbstractPosteriorFamily,
+    Conditioned,
+    DiagonalPosterior,
+    Framed,
+    FullProposal,
+    Parts,
+    Proposal,
+    family_for,
+    log_weights,
+    speaks_to,
+)
+from .encoded_posterior import EncodedPosterior, StructuredPosterior
+from .encoder_checks import check_encoder
 from .interface import AbstractInference
+from .refining import refined
 from .uphill import uphill
-
-# The log precision of evidence about a coordinate; far beyond what data of any kind say.
-_LEAST, _MOST = -12.0, 25.0
-# A point and its opposite for each, where a proposal is refined.
-_MOST_PAIRS = 32
-
-
-class Parts(NamedTuple):
-    """What a deep model is made of, with the prior made ready for many z."""
-
-    prior: Any
-    likelihood: Any
-    inference: Any
 
 
 def parts_of_model(model: Any) -> Parts:
     """The parts of a model with an encoder."""
-    prior = model.prior.prepare(model.inference.propose)
-    return Parts(prior, model.likelihood, model.inference)
+    return Parts(prepared(model), model.likelihood, model.inference)
 
 
-def proposed(parts: Parts, x: jax.Array) -> Proposal:
+def prepared(model: Any) -> Any:
+    """The prior made ready for many z."""
+    if isinstance(model.prior, AbstractVectorPrior):
+        return model.prior.prepare(model.inference.propose)
+    return Framed(model.prior)
+
+
+def proposed(parts: Parts, x: jax.Array) -> AbstractEncoded:
     """What the encoder proposes for one x, which may have covariates behind it."""
-    return parts.inference.propose(*parts.likelihood.split(x))
+    inference, likelihood = parts.inference, parts.likelihood
+    if isinstance(likelihood, PerStep):
+        rows = x.reshape(-1, *likelihood.emission.shape)
+        return inference.chosen(parts.prior).propose(parts, *jax.vmap(inference.numbers)(rows))
+    if isinstance(likelihood, Neural):
+        return inference.propose(*likelihood.split(x), parts)
+    return inference.propose(x, None, parts)
+
+
+def shaped(likelihood: Any, x: jax.Array) -> jax.Array:
+    """One x in the shape of the likelihood; a sequence has any number of steps."""
+    if isinstance(likelihood, PerStep):
+        return x
+    return x.reshape(likelihood.row_shape if isinstance(likelihood, Neural) else likelihood.shape)
 
 
 class Amortized(AbstractInference):
     """An encoder network that has learned to infer: for every x a Gaussian potential of z.
 
-    The potential speaks of the coordinates in which the prior is standard normal (or of z, if there
-    are none): the network gives a precision of the evidence and the mean of the posterior, and
-    conditioning the prior on it is exact Gaussian algebra. No evidence is the prior. (Kingma and
-    Welling 2014; the form as evidence is that of Johnson et al. 2016.)
+    By default the potential speaks of the coordinates in which the prior is standard normal (or of
+    z, if there are none): the network gives a precision of the evidence and the mean of the
+    posterior, and conditioning the prior on it is exact Gaussian algebra. No evidence is the prior.
+    (Kingma and Welling 2014; the form as evidence is that of Johnson et al. 2016.)
+
+    With a ``GaussianChain``, a ``MarkovChain`` or a ``Discrete`` prior the encoder emits a
+    potential of every step, and the prior's own algorithm conditions on it: a structured
+    variational autoencoder, such as ``LatentVariableModel(GaussianChain(2), PerStep(Neural(...)),
+    Amortized(encoder))``.
 
     Args:
-        encoder: from x, in the ``shape`` of the likelihood, to 2 L numbers: one of
-            ``latentia.networks``, or any equinox module. Covariates stand behind its last axis,
-            the same ones at every pixel of a picture.
+        encoder: from x, in the ``shape`` of the likelihood (of one step of a sequence), to as many
+            numbers as the ``family`` takes, 2 L by default: one of ``latentia.networks``, or any
+            equinox module. Covariates stand behind its last axis, the same ones at every pixel of a
+            picture.
         masked: whether the encoder also gets, behind the last axis of x, which entries are
             observed, so that it can infer from x with missing entries (these it sees as 0).
         draws: k, how many draws ``infer`` and ``score`` estimate the log evidence with.
         refinement: how many gradient steps on the bound of each x improve the encoder's answer
-            (semi-amortised inference: Kim et al. 2018).
+            (semi-amortised inference: Kim et al. 2018); for diagonal Gaussians.
         centre: ``[*shape]``, subtracted from x; by default the mean of the data.
         scale: ``[*shape]``, divides x after that; by default the standard deviation.
+        family: which posteriors the encoder's numbers describe, such as ``FullPosterior()`` or a
+            ``CouplingPosterior(L)``. By default the prior decides: for a vector it is
+            ``DiagonalPosterior()``, for a ``LayeredLatent`` ``TopDownPosterior()``, and for any
+            other structure ``ConditionedPosterior()``.
     """
 
     encoder: AbstractNetwork
@@ -75,6 +108,7 @@ class Amortized(AbstractInference):
     masked: bool = eqx.field(static=True)
     draws: int = eqx.field(static=True)
     refinement: int = eqx.field(static=True)
+    family: AbstractPosteriorFamily | None = None
 
     def __init__(
         self,
@@ -85,6 +119,7 @@ class Amortized(AbstractInference):
         refinement: int = 0,
         centre: Any = None,
         scale: Any = None,
+        family: AbstractPosteriorFamily | None = None,
     ) -> None:
         self.encoder = as_network(encoder, "encoder of Amortized")
         self.masked = masked
@@ -92,6 +127,7 @@ class Amortized(AbstractInference):
         self.refinement = refinement
         self.centre = centre
         self.scale = scale
+        self.family = family
 
     def __check_init__(self) -> None:
         for name, least in (("draws", 1), ("refinement", 0)):
@@ -108,44 +144,19 @@ class Amortized(AbstractInference):
 
     def check(self, prior: Any, likelihood: Any) -> None:
         """Raise if the encoder does not fit the other parts of a model."""
-        if not isinstance(prior, AbstractVectorPrior) or not isinstance(likelihood, Neural):
-            raise TypeError(
-                "inference=Amortized(...) should be with a prior of a real vector and a Neural "
-                f"likelihood, but is with {type(prior).__name__} and {type(likelihood).__name__}: "
-                "leave inference out."
-            )
-        if prior.dim != likelihood.latent_dim:
-            raise ValueError(
-                f"latent_dim of Neural should be {prior.dim}, as the prior has dimensions, but is "
-                f"{likelihood.latent_dim}."
-            )
-        if likelihood.inputs and not prior.alone:
-            raise ValueError(
-                f"prior should be made without an encoder where there are covariates, but is a "
-                f"{type(prior).__name__}: use a GaussianLatent, a MixtureLatent or a FlowLatent."
-            )
-        shape = self.input_shape(likelihood.shape, likelihood.inputs)
-        x = jax.ShapeDtypeStruct(shape, jnp.float32)
-        try:
-            size = jax.eval_shape(lambda network, x: network(x), self.encoder, x).size
-        except (TypeError, ValueError) as error:
-            raise ValueError(
-                f"encoder of Amortized should take an array of shape {shape}, but does not "
-                f"({str(error).splitlines()[0]}): choose its inputs so."
-            ) from error
-        if size != 2 * prior.dim:
-            raise ValueError(
-                f"encoder of Amortized should give {2 * prior.dim} numbers, two for each dimension "
-                f"of z, but gives {size}: choose its outputs so."
-            )
+        check_encoder(self, prior, likelihood)
+
+    def chosen(self, prior: Any) -> AbstractPosteriorFamily:
+        """The ``family``, or the one that the prior asks for."""
+        return family_for(prior) if self.family is None else self.family
 
     def input_shape(self, shape: tuple[int, ...], inputs: int = 0) -> tuple[int, ...]:
         """The shape of what the encoder sees of an x of this shape with so many covariates."""
         return (*shape[:-1], shape[-1] * (2 if self.masked else 1) + inputs)
 
-    def propose(self, x: jax.Array, given: jax.Array | None = None) -> Proposal:
-        """The posterior that the encoder proposes for one ``x [*shape]``, and maybe covariates
-        ``[P]``, in u."""
+    def numbers(self, x: jax.Array, given: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        """The encoder's output for one ``x [*shape]``, and maybe covariates ``[P]``, as a vector;
+        and whether anything of x was observed."""
         seen = ~jnp.isnan(x)
         shown = x if self.centre is None else x - self.centre
         shown = shown if self.scale is None else shown / self.scale
@@ -155,76 +166,90 @@ class Amortized(AbstractInference):
         if given is not None:
             everywhere = jnp.broadcast_to(given, (*shown.shape[:-1], given.size))
             shown = jnp.concatenate([shown, everywhere.astype(shown.dtype)], axis=-1)
-        mean, precision = self.encoder(shown).reshape(2, -1)
+        return self.encoder(shown).reshape(-1), jnp.any(seen)
+
+    def propose(
+        self, x: jax.Array, given: jax.Array | None = None, parts: Parts | None = None
+    ) -> Any:
+        """The posterior that the encoder proposes for one ``x [*shape]``, and maybe covariates
+        ``[P]``, in u.
+
+        Args:
+            parts: of the model, for families of posteriors that are made of its prior.
+        """
+        family = DiagonalPosterior() if parts is None else self.chosen(parts.prior)
         # Nothing was observed, so nothing is known beyond the prior.
-        some = jnp.any(seen)
-        log_scale = -0.5 * jax.nn.softplus(jnp.clip(precision, _LEAST, _MOST))
-        return Proposal(jnp.where(some, mean, 0.0), jnp.where(some, log_scale, 0.0))
+        return family.propose(parts, *self.numbers(x, given))
 
     def evidence(self, x: jax.Array) -> GaussianPotential:
         """The potential of one x, about u: conditioning a standard normal u on it gives
         ``propose(x)``. Its constant is without meaning."""
         proposal = self.propose(x)
         variance = jnp.exp(2 * proposal.log_scale)
-        design = jnp.sqrt(jnp.maximum(1 / variance - 1, jnp.exp(_LEAST)))
+        design = jnp.sqrt(jnp.maximum(1 / variance - 1, jnp.exp(LEAST)))
         target = proposal.mean / (variance * design)
         return GaussianPotential(jnp.diag(design), target, jnp.zeros((), target.dtype))
 
     def infer(
         self, model: LatentVariableModel, x: jax.Array, key: Key | None = None
-    ) -> AmortizedPosterior:
+    ) -> AbstractPosterior:
         return self.posterior(parts_of_model(model), x, key)
 
-    def posterior(self, parts: Parts, x: jax.Array, key: Key | None = None) -> AmortizedPosterior:
+    def posterior(self, parts: Parts, x: jax.Array, key: Key | None = None) -> AbstractPosterior:
         """The posterior of one x. Without a key the draws are decided by x itself."""
-        x = x.reshape(parts.likelihood.row_shape)
+        x = shaped(parts.likelihood, x)
         key = content_key(x) if key is None else key
-        proposal = self.improve(parts, x, proposed(parts, x), key)
-        noise = jax.random.normal(key, (self.draws, proposal.mean.size), proposal.mean.dtype)
-        weights = log_weights(parts, x, proposal, jax.vmap(proposal.at)(noise))
+        q = self.improve(parts, x, proposed(parts, x), key)
+        u = jax.vmap(q.at)(q.noise(key, (self.draws,)))
+        weights = log_weights(parts, x, q, u)
         total = log_sum_exp(weights)
         effective = jnp.exp(2 * total - log_sum_exp(2 * weights))
-        place = parts.prior.place
-        mean = place(proposal.mean)
-        # The map is affine, so its slopes are the columns of the root.
-        root = jax.jacfwd(place)(proposal.mean) * proposal.scale
         evidence = total - jnp.log(self.draws)
-        return AmortizedPosterior(mean, root, evidence, effective, x, self.draws, None)
+        if isinstance(q, Conditioned):
+            return StructuredPosterior(q.posterior, evidence, effective, x, self.draws, None)
+        place = parts.prior.place
+        if isinstance(q, Proposal | FullProposal):
+            # The map is affine, so its slopes are the columns of the root.
+            root = jax.jacfwd(place)(q.mean) @ q.root
+            return AmortizedPosterior(place(q.mean), root, evidence, effective, x, self.draws, None)
+        z = jax.vmap(place)(u)
+        mean = jnp.mean(z, axis=0)
+        covariance = (z - mean).T @ (z - mean) / self.draws
+        return EncodedPosterior(
+            mean, covariance, evidence, effective, x, q, parts.prior, self.draws, None
+        )
 
     def improve(
-        self, parts: Parts, x: jax.Array, proposal: Proposal, key: Key, steps: int | None = None
-    ) -> Proposal:
-        """The proposal after steps uphill on the bound of this x; by default ``refinement``."""
+        self, parts: Parts, x: jax.Array, proposal: Any, key: Key, steps: int | None = None
+    ) -> Any:
+        """The proposal after steps uphill on the bound of this x; by default ``refinement``.
+
+        Only diagonal Gaussians are moved.
+        """
         steps = self.refinement if steps is None else steps
-        if steps == 0:
+        if steps == 0 or not isinstance(proposal, Proposal):
             return proposal
-        noise = _points(proposal.mean.size, key).astype(proposal.mean.dtype)
+        return refined(parts, x, proposal, key, steps)
 
-        def bound(proposal: Proposal) -> jax.Array:
-            return jnp.mean(log_weights(parts, x, proposal, jax.vmap(proposal.at)(noise)))
+    def mode(self, parts: Parts, x: jax.Array) -> Any:
+        """The z of the highest joint density: exactly if the likelihood speaks the language of the
+        prior, else that which is reached uphill from the encoder's mean; of codes, those that are
+        most probable by the encoder."""
+        x = shaped(parts.likelihood, x)
+        q = proposed(parts, x)
+        if isinstance(q, Conditioned) and speaks_to(parts.prior.prior, parts.likelihood, x):
+            return parts.prior.prior.condition(parts.likelihood.potential(x)).mode()
+        start, scale = q.centre()
+        if start is None:
+            return q.posterior.mode()  # pyright: ignore[reportAttributeAccessIssue]
 
-        def step(_: Any, carry: Any) -> Any:
-            at, size = carry
-            slope = jax.grad(bound)(at)
-            # In units of the posterior's own width; a step that does not help is tried shorter.
-            move = Proposal(slope.mean * at.scale**2, slope.log_scale)
-            tried = jax.tree.map(lambda a, b: a + size * jnp.clip(b, -3.0, 3.0), at, move)
-            better = bound(tried) > bound(at)
-            kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), tried, at)
-            return kept, jnp.where(better, 1.5 * size, 0.5 * size)
-
-        return jax.lax.fori_loop(0, steps, step, (proposal, jnp.asarray(0.1)))[0]
-
-    def mode(self, parts: Parts, x: jax.Array) -> jax.Array:
-        """The z of the highest joint density that is reached uphill from the encoder's mean."""
-        x = x.reshape(parts.likelihood.row_shape)
-
-        def joint(u: jax.Array) -> jax.Array:
+        def joint(flat: jax.Array) -> jax.Array:
+            u = flat.reshape(start.shape)
             place = parts.prior.place(u)
             return parts.likelihood.log_prob(x, place) + parts.prior.log_prob_at(u)
 
-        start = proposed(parts, x)
-        return parts.prior.place(uphill(joint, start.mean, start.scale))
+        found = uphill(joint, start.reshape(-1), scale.reshape(-1))
+        return parts.prior.place(found.reshape(start.shape))
 
     def condition(self, prior: Any, potential: Any) -> AbstractPosterior:
         return prior.condition(potential)
@@ -244,26 +269,9 @@ class Amortized(AbstractInference):
             refinement=self.refinement,
             centre=centre if self.centre is None else self.centre,
             scale=scale if self.scale is None else self.scale,
+            family=self.family,
         )
 
     def describe(self, model: LatentVariableModel | None = None) -> str:
         steps = f", refined in {self.refinement} steps" if self.refinement else ""
         return f"an encoder, {self.encoder.describe()}{steps} (approximation)"
-
-
-def _points(dim: int, key: Key) -> jax.Array:
-    """Points ``[P, L]`` over which the mean of a cubic polynomial is that over a standard normal.
-
-    All have coordinates 1 and -1 (Stroud 1957). A few normal draws would not do: an optimum over
-    them fits their mean and spread, and was seen to be worse than where it began. Beyond 32
-    dimensions products of coordinates are right on average only.
-    """
-    if dim > _MOST_PAIRS:
-        signs = jax.random.rademacher(key, (_MOST_PAIRS, dim))
-    else:
-        signs = np.ones((1, 1))
-        while len(signs) < dim:
-            # Hadamard matrices, by Sylvester's doubling: the columns are orthogonal.
-            signs = np.block([[signs, signs], [signs, -signs]])
-        signs = jnp.asarray(signs[:, :dim])
-    return jnp.concatenate([signs, -signs])

@@ -1,5 +1,6 @@
 """What is asked of a model with an encoder: its posteriors of many data, compiled once."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -9,12 +10,15 @@ import numpy as np
 
 from latentia.data.covariates import joined
 from latentia.data.pictures import as_array, read_pictures, require_support
+from latentia.distributions.given import inputs
+from latentia.likelihoods import Neural, PerStep
 from latentia.model import Route
+from latentia.networks import AbstractNetwork
 from latentia.precision import is_traced, on_host, precision_of
 
 from .amortized import parts_of_model
-from .amortized_posterior import AmortizedPosterior
-from .batches import Ask, mode
+from .batches import Ask, log_evidence, mode
+from .structured_data import lengths_of, read_structured
 
 # So many data are asked at once, at most.
 _AT_ONCE = 256
@@ -25,10 +29,18 @@ def is_deep(model: Any) -> bool:
     return model.route is Route.AMORTIZED
 
 
+def networks_in(model: Any) -> list[Any]:
+    """All networks of a model."""
+
+    def is_network(part: Any) -> bool:
+        return isinstance(part, AbstractNetwork)
+
+    return [p for p in jax.tree.leaves(model, is_leaf=is_network) if is_network(p)]
+
+
 def narrowed(model: Any) -> Any:
     """The model in the precision of its networks, which other parts would widen."""
-    networks = jax.tree.leaves((model.likelihood.network, model.inference.encoder))
-    dtype = np.result_type(*(leaf.dtype for leaf in networks))
+    dtype = np.result_type(*(leaf.dtype for leaf in jax.tree.leaves(networks_in(model))))
     return jax.tree.map(lambda leaf: leaf.astype(dtype) if is_traced(leaf) else
                         np.asarray(leaf, dtype), model)  # fmt: skip
 
@@ -42,6 +54,9 @@ def read_data(
     """
     complete = not model.inference.masked if complete is None else complete
     likelihood = model.likelihood
+    if not isinstance(likelihood, Neural):
+        values, single = read_structured(model, x, argument, complete)
+        return values.astype(_dtype(model)), single
     values, single = read_pictures(x, likelihood.shape, argument)
     require_support(values, likelihood.family, np.asarray(likelihood.unit), argument)
     if complete and np.isnan(values).any():
@@ -57,7 +72,7 @@ def read_rows(
 ) -> tuple[np.ndarray, bool]:
     """The same with covariates behind each datum, ``[N, D + P]``, if the model uses any."""
     values, single = read_data(model, x, argument, complete=complete)
-    count = model.likelihood.inputs
+    count = inputs(model.likelihood)
     if count == 0:
         if given is not None:
             raise ValueError("given should be None: no part of this model uses covariates.")
@@ -81,7 +96,21 @@ def answer_amortized(model: Any, x: Any, ask: Ask, labels: Any = None, given: An
     with precision_of(model):
         found = on_host(in_blocks(partial(question, model), values))
     answer = found if ask is mode else ask(_climbing(model, found))
-    return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
+    if single:
+        return jax.tree.map(lambda leaf: leaf[0], answer)
+    return _each(answer, ask, x) if isinstance(model.likelihood, PerStep) else answer
+
+
+def _each(answers: Any, ask: Ask, x: Any) -> Any:
+    """Of a list of sequences a list of answers, without what belongs to steps that fill up."""
+    lengths = lengths_of(x)
+    if lengths is None or ask is log_evidence:
+        return answers
+    each = [jax.tree.map(lambda leaf, i=i: leaf[i], answers) for i in range(len(lengths))]
+    if ask is mode:
+        pairs = zip(each, lengths, strict=True)
+        return [jax.tree.map(lambda leaf, n=n: leaf[:n], one) for one, n in pairs]
+    return [one.cut(length) for one, length in zip(each, lengths, strict=True)]
 
 
 def in_blocks(
@@ -115,11 +144,17 @@ def _traced(model: Any, x: Any, ask: Ask) -> Any:
             return parts.inference.mode(parts, datum)
         return ask(parts.inference.posterior(parts, datum))
 
-    return one(x) if x.shape == model.likelihood.row_shape else jax.vmap(one)(x)
+    return one(x) if is_one(model.likelihood, x) else jax.vmap(one)(x)
+
+
+def is_one(likelihood: Any, x: Any) -> bool:
+    """Whether x is one datum, and not many."""
+    shape = likelihood.row_shape if isinstance(likelihood, Neural) else likelihood.shape
+    return x.ndim == len(shape)
 
 
 @jax.jit
-def _posterior(model: Any, values: jax.Array) -> AmortizedPosterior:
+def _posterior(model: Any, values: jax.Array) -> Any:
     parts = parts_of_model(model)
     return jax.vmap(lambda x: parts.inference.posterior(parts, x))(values)
 
@@ -137,18 +172,14 @@ class _Climb:
         self.model = model
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        single = x.shape == self.model.likelihood.row_shape
+        single = is_one(self.model.likelihood, x)
         with precision_of(self.model):
             found = in_blocks(partial(_mode, self.model), x[None] if single else x)
         return found[0] if single else found
 
 
-def _climbing(model: Any, posterior: AmortizedPosterior) -> AmortizedPosterior:
-    fields = {name: getattr(posterior, name) for name in _FIELDS}
-    return AmortizedPosterior(**fields, climb=_Climb(model))
-
-
-_FIELDS = ("mean", "root", "log_evidence", "effective", "x", "draws")
+def _climbing(model: Any, posterior: Any) -> Any:
+    return dataclasses.replace(posterior, climb=_Climb(model))
 
 
 def decoded(model: Any, z: Any, argument: str = "z", given: Any = None) -> np.ndarray:

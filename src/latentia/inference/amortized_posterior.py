@@ -5,52 +5,11 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from latentia.latents import AbstractPosterior, GaussianMoments
 from latentia.latents.gaussian import log_density
-from latentia.numerics import normal_log_density
 from latentia.typing import Key, LatentMatrix, LatentVector, Scalar
 from latentia.verdict import Exactness
-
-
-class Proposal(eqx.Module):
-    """A Gaussian with independent coordinates u: ``mean [L]`` and ``log_scale [L]``."""
-
-    mean: Float[Array, "... L"]
-    log_scale: Float[Array, "... L"]
-
-    @property
-    def scale(self) -> jax.Array:
-        """Standard deviations."""
-        return jnp.exp(self.log_scale)
-
-    def at(self, noise: jax.Array) -> jax.Array:
-        """The u of standard normal ``noise [L]``."""
-        return self.mean + self.scale * noise
-
-    def log_prob(self, u: jax.Array) -> jax.Array:
-        """The log density of ``u [L]``."""
-        return jnp.sum(normal_log_density(u - self.mean, self.scale), axis=-1)
-
-    def divergence(self) -> jax.Array:
-        """Of each coordinate from a standard normal one, ``[L]``, in nats."""
-        variance = jnp.exp(2 * self.log_scale)
-        return 0.5 * (self.mean**2 + variance - 1) - self.log_scale
-
-
-def log_weights(parts: Any, x: jax.Array, proposal: Proposal, u: jax.Array) -> jax.Array:
-    """``log p(x, u) - log q(u)`` for draws ``u [K, L]`` of one x: the importance weights, ``[K]``.
-
-    Args:
-        parts: with a ``prior`` made ready by ``prepare``, and a ``likelihood``.
-    """
-
-    def one(u: jax.Array) -> jax.Array:
-        joint = parts.likelihood.log_prob(x, parts.prior.place(u)) + parts.prior.log_prob_at(u)
-        return joint - proposal.log_prob(u)
-
-    return jax.vmap(one)(u)
 
 
 class AmortizedPosterior(AbstractPosterior):

@@ -4,7 +4,7 @@ from typing import Any
 
 from latentia.latents import AbstractPosterior
 from latentia.model import POINT_DIMENSIONS, LatentVariableModel, Route
-from latentia.potentials import AbstractSmoothPotential
+from latentia.potentials import AbstractSmoothPotential, smooth_part
 from latentia.typing import Datum, Key, Moments, Scalar
 from latentia.verdict import Exactness
 
@@ -21,7 +21,8 @@ def choose(model: LatentVariableModel) -> AbstractInference:
 
     ``Exact`` if the prior is conjugate to the likelihood, and ``CoordinateAscent`` if it climbs a
     bound; otherwise, for a smooth likelihood of a Gaussian vector, ``Quadrature`` in up to six
-    dimensions and ``Laplace`` beyond; and the ``Ladder`` for what the user wrote.
+    dimensions and ``Laplace`` beyond, also in chains and branches; and the ``Ladder`` for what the
+    user wrote.
 
     Raises:
         ValueError: if no method of this version can take the model.
@@ -39,7 +40,7 @@ def choose(model: LatentVariableModel) -> AbstractInference:
         return Exact()
     if route is Route.BOUND:
         return CoordinateAscent()
-    if route is Route.SURROGATE:
+    if route in (Route.SURROGATE, Route.SITES):
         return Laplace()
     if route is Route.LADDER:
         return Ladder()
@@ -52,6 +53,12 @@ def choose_for_fit(model: LatentVariableModel) -> AbstractInference:
     As ``choose`` says, but where that is ``Laplace``: EM climbs only on an objective whose
     expectations are its own, so z is summed over quasi-random points.
     """
+    if model.route is Route.SITES:
+        raise ValueError(
+            "The model to fit should have a likelihood that is conjugate to its chain or branches, "
+            "since EM for others is not there yet: give the model its parameters and use infer, or "
+            "put what is unknown into a Continuous prior."
+        )
     if model.route is Route.SURROGATE:
         return Quadrature.of(model.prior.dim)  # pyright: ignore[reportAttributeAccessIssue]
     return choose(model)
@@ -80,7 +87,9 @@ class Auto(AbstractInference):
 
 
 def _fitting(potential: Any) -> AbstractInference:
-    if not isinstance(potential, AbstractSmoothPotential):
+    if smooth_part(potential) is None:
         return Exact()
+    if not isinstance(potential, AbstractSmoothPotential):
+        return Laplace()
     dim = potential.latent_dim
     return Quadrature.of(dim) if dim <= POINT_DIMENSIONS else Laplace()

@@ -49,7 +49,13 @@ def error(posterior: Any) -> Any:
     return posterior.error
 
 
-def for_rows(model: Any, values: np.ndarray, ask: Ask, labels: np.ndarray | None = None) -> Any:
+def for_rows(
+    model: Any,
+    values: np.ndarray,
+    ask: Ask,
+    labels: np.ndarray | None = None,
+    inference: Any = None,
+) -> Any:
     """The answer of every row's posterior, with NumPy leaves and a leading axis of N.
 
     Args:
@@ -58,10 +64,11 @@ def for_rows(model: Any, values: np.ndarray, ask: Ask, labels: np.ndarray | None
         ask: one of the functions above (a function of its own for each question, made once, since
             programs are compiled for it).
         labels: ``[N]``, known states, -1 if unknown.
+        inference: the method, if it is not the model's own.
     """
     missing = bool(np.isnan(values).any())
     form = Form.MISSING if missing else Form.COMPLETE
-    inference: Any = choose(model)
+    inference = choose(model) if inference is None else inference
     if isinstance(inference, AbstractRefinable):
         inference = precise_enough(model, values, inference)
     answers = []

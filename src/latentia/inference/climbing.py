@@ -9,16 +9,29 @@ from latentia.model import Route
 
 from .batches import log_evidence
 from .ladder import Ladder
+from .sites import AbstractSurrogate
 
 
 def climbs(model: Any, inference: Any) -> bool:
     """Whether a verb's answer comes from a ladder, by the model or because the caller says so."""
+    if isinstance(inference, AbstractSurrogate):
+        return False
     if inference is not None and not isinstance(inference, Ladder):
         raise TypeError(
-            f"inference should be a Ladder or None, but is {inference!r}: other methods follow "
-            "from the structure of the model."
+            "inference should be a Ladder, or a surrogate such as Variational(), or None, but is "
+            f"{inference!r}: other methods follow from the structure of the model."
         )
     return inference is not None or model.route is Route.LADDER
+
+
+def require_sites(model: Any) -> None:
+    """Raise ``ValueError`` unless Gaussian sites can stand for the likelihood of a model."""
+    sites = (Route.GRID, Route.POINTS, Route.SURROGATE, Route.SITES)
+    if model.route not in sites:
+        raise ValueError(
+            "inference should be None for this model, since surrogates are for a smooth likelihood "
+            "of Gaussian vectors, such as GeneralizedLinear: leave inference out."
+        )
 
 
 def answer_by_climbing(

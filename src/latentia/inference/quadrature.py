@@ -21,7 +21,7 @@ from latentia.numerics import (
 )
 from latentia.precision import on_host, precision_of
 from latentia.typing import Datum, Key, LatentMatrix, LatentVector, Scalar
-from latentia.verdict import Exactness
+from latentia.verdict import Exactness, Verdict
 
 from .interface import AbstractRefinable
 from .newton import ascend, curvature, whitened
@@ -34,6 +34,8 @@ _POWER = 13
 # How many Metropolis steps turn a draw from the cells of the grid into one from the posterior; from
 # a Gaussian there are four times as many.
 _STEPS = 12
+# Estimated errors that pass, and those that are too large to use.
+_GOOD, _POOR = 0.03, 0.3
 
 
 class GridMoments(NamedTuple):
@@ -71,6 +73,15 @@ class GridPosterior(AbstractPosterior):
     @property
     def moments(self) -> GaussianMoments:
         return GaussianMoments(self.mean, self.covariance)
+
+    @property
+    def verdict(self) -> Verdict:
+        """How far to trust it, by the estimated error: of N posteriors the worst."""
+        worst = float(np.max(self.error))
+        level = "pass" if worst <= _GOOD else "suspect" if worst <= _POOR else "fail"
+        reason = f"the estimated error of the log evidence, and of the mean, is {worst:.1g}"
+        remedy = "" if level == "pass" else ": use a Ladder, or fewer latent dimensions"
+        return Verdict(level, reason + remedy)
 
     def mode(self) -> LatentVector:
         return _of_each(self, lambda one: one._top()[1])

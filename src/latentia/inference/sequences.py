@@ -25,7 +25,7 @@ def is_sequential(model: Any) -> bool:
     return len(model.likelihood.shape) > 1
 
 
-def answer_sequences(model: Any, x: Any, ask: Ask, labels: Any) -> Any:
+def answer_sequences(model: Any, x: Any, ask: Ask, labels: Any, inference: Any = None) -> Any:
     """What ``infer``, ``map_estimate`` and ``score`` return for sequences.
 
     Returns:
@@ -39,7 +39,7 @@ def answer_sequences(model: Any, x: Any, ask: Ask, labels: Any) -> Any:
     wide = np.result_type(data.values, *(leaf.dtype for leaf in jax.tree.leaves(model)))
     data = data._replace(values=data.values.astype(wide, copy=False))
     with precision_of(model, data.values):
-        answers = for_sequences(model, data, ask, codes)
+        answers = for_sequences(model, data, ask, codes, inference)
     pairs = zip(answers, data.lengths, strict=True)
     answers = [_cut(answer, ask, int(length)) for answer, length in pairs]
     # Lists may be ragged, which NumPy does not count the axes of.
@@ -70,7 +70,11 @@ def _cut(answer: Any, ask: Ask, length: int) -> Any:
 
 
 def for_sequences(
-    model: Any, data: Sequences, ask: Ask, labels: np.ndarray | None = None
+    model: Any,
+    data: Sequences,
+    ask: Ask,
+    labels: np.ndarray | None = None,
+    inference: Any = None,
 ) -> list[Any]:
     """The answer of every sequence's posterior, with NumPy leaves.
 
@@ -82,11 +86,19 @@ def for_sequences(
         data: N sequences.
         ask: as for ``for_rows``.
         labels: ``[R]``, known states of all steps, -1 if unknown.
+        inference: the method, if it is not the model's own.
     """
     form = Form.MISSING if partly_missing(data.values) else Form.COMPLETE
     groups = sequence_groups(data, None, labels, dtype=data.values.dtype)
     answers = [
-        ask_blocks(model, group.blocks, ask=ask, form=form, labelled=labels is not None)
+        ask_blocks(
+            model,
+            group.blocks,
+            ask=ask,
+            form=form,
+            labelled=labels is not None,
+            inference=inference,
+        )  # fmt: skip
         for group in groups
     ]
     return _unpacked(answers, groups, len(data.lengths))

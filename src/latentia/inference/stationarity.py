@@ -8,6 +8,7 @@ curved ridge. Points that follow the density find their way there (the idea of G
 import time
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 from scipy.special import ndtri
 
@@ -17,8 +18,9 @@ from .proposals import Proposal
 from .target import MOST_AVERAGED, Surface
 
 _POINTS, _ADAPTING, _ROUNDS, _FEWEST = 2048, 5, 40, 8
-# Seconds that the moves may take: models of many data have no time for all.
-_SECONDS = 10.0
+# Numbers of the data that the moves may touch, about ten seconds of one core: models of many data
+# have fewer moves, or none.
+_WORK = 2e10
 # The chance of a false alarm over all free numbers, and the drift in standard deviations that is
 # let pass.
 _ALARM, _SMALL = 1e-3, 0.08
@@ -68,26 +70,37 @@ def drift(
 ) -> tuple[Drift, np.ndarray]:
     """Move draws from a weighted sample, and compare their moments with those of the sample.
 
+    How many moves there are follows from the size of the model, so that it is the same on every
+    machine; the clock has a say only where they would take more than half of the ``seconds`` left.
+
     Returns the drift, and where the draws have come to, ``[G, n]``, in the order of the blocks that
-    they come from. Where there is no time for enough moves no drift is found, and G is 0.
+    they come from. Where there are not enough moves no drift is found, and G is 0.
     """
     none = Drift(0.0, "", "", 0.0, "", 0.0)
     chosen = resample(weighted.weights, _POINTS, np.random.default_rng([seed, 11]))
     before = weighted.points[chosen]
-    room = min(_SECONDS, seconds / 2)
+    rounds, room = min(_ROUNDS, int(_WORK / _work(surface)) - _ADAPTING), seconds / 2
     # Few draws in many dimensions do not tell the scales in which to move.
-    if surface.dim > MOST_AVERAGED or _ADAPTING * _leap_seconds(surface, before) > room:
+    if surface.dim > MOST_AVERAGED or rounds < _FEWEST:
+        return none, before[:0]
+    if _ADAPTING * _leap_seconds(surface, before) > room:
         return none, before[:0]
     mover = Mover(surface, Proposal.single(*weighted.moments()), seed)
     moved = mover.adapted(before, 1.0, _ADAPTING)
     began = time.monotonic()
     moved = mover.move(moved.points, 1.0, 1)
     each = time.monotonic() - began
-    rounds = min(_ROUNDS, int(room / each))
+    rounds = int(min(rounds, room / each))
     if rounds < _FEWEST:
         return none, before[:0]
     moved = mover.move(moved.points, 1.0, rounds)
     return compare(surface, weighted, before, moved), moved.points
+
+
+def _work(surface: Surface) -> float:
+    """Numbers that a trajectory of a few leaps touches: the slope costs as much as three values."""
+    numbers = sum(np.size(leaf) for leaf in jax.tree.leaves(surface.target))
+    return 3.0 * 4 * _POINTS * (numbers + surface.dim)
 
 
 def _leap_seconds(surface: Surface, points: np.ndarray) -> float:

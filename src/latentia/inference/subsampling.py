@@ -34,7 +34,9 @@ def taken(data: Any, rows: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[rows] if np.ndim(leaf) else leaf, data)
 
 
-def count_rows(potential: Any) -> int:
+def count_rows(
+    potential: Any, purpose: str = "the Stochastic rung", remedy: str = "use other rungs"
+) -> int:
     """How many data a custom likelihood has, one in each row of its arrays.
 
     Raises:
@@ -43,8 +45,8 @@ def count_rows(potential: Any) -> int:
     single = isinstance(potential, CustomPotential) and len(potential.data) == 1
     if not single:
         raise ValueError(
-            "The likelihood of a model for the Stochastic rung should be Custom, of one x with a "
-            f"row for each datum, but its evidence is {type(potential).__name__}: use other rungs."
+            f"The likelihood of a model for {purpose} should be Custom, of one x with a row for "
+            f"each datum, but its evidence is {type(potential).__name__}: {remedy}."
         )
     named = [
         ("x" + jax.tree_util.keystr(path), len(leaf))
@@ -53,16 +55,15 @@ def count_rows(potential: Any) -> int:
     ]
     if not named:
         raise ValueError(
-            "x should hold an array with a row for each datum for the Stochastic rung, but holds "
-            "none: use other rungs."
+            f"x should hold an array with a row for each datum for {purpose}, but holds none: "
+            f"{remedy}."
         )
     (first, count), *others = named
     for name, length in others:
         if length != count:
             raise ValueError(
-                "Arrays of x should have a row for each datum for the Stochastic rung, but "
-                f"{first} has {count} rows and {name} {length}: put what is not data into "
-                "parameters of Custom."
+                f"Arrays of x should have a row for each datum for {purpose}, but {first} has "
+                f"{count} rows and {name} {length}: put what is not data into parameters of Custom."
             )
     return count
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,6 +14,7 @@ from latentia.precision import on_host
 from latentia.typing import Key
 from latentia.verdict import Exactness, Verdict
 
+from .arviz_data import inference_data, leave_one_out
 from .draw_summaries import entry_names, flat_draws, quantiles, variance
 from .importance import LowerBound, Weighted, block_errors
 from .modes import find_modes
@@ -214,22 +214,26 @@ class WeightedPosterior(AbstractPosterior):
         order = (*self.order, *(name for name in more if name not in self.order))
         return replace(self, values=self.values | more, order=order)
 
-    def to_arviz(self, n: int = 4000, key: Key | int = 0) -> Any:
+    def to_arviz(self, n: int = 4000, key: Key | int = 0, *, pointwise: Any = None) -> Any:
         """The posterior as ArviZ's InferenceData: n draws of equal weight, in four chains.
 
         They are independent, so diagnostics of chains say nothing about the approximation: see
         ``verdict``.
-        """
-        if find_spec("arviz") is None:
-            raise ImportError(
-                "to_arviz needs ArviZ, which is not installed: pip install 'latentia[arviz]'."
-            )
-        import arviz  # pyright: ignore[reportMissingImports]
 
-        draws = self.sample(key, 4 * (n // 4))
-        named = draws if self.order else {"z": draws}
-        chains = {k: np.reshape(v, (4, -1, *np.shape(v)[1:])) for k, v in named.items()}
-        return arviz.from_dict(posterior=chains)
+        Args:
+            n: how many draws.
+            key: decides which.
+            pointwise: adds the log likelihood of each datum at each draw, which ArviZ's ``loo``
+                and ``waic`` need: "rows" if the data are the rows of the arrays in x and the
+                likelihood is a sum over them, or a function of x and z that returns one number for
+                each datum.
+        """
+        return inference_data(self, n, key, pointwise)
+
+    def loo(self, pointwise: Any = "rows", n: int = 4000, key: Key | int = 0) -> Any:
+        """ArviZ's leave-one-out cross-validation by Pareto-smoothed importance sampling (Vehtari,
+        Gelman and Gabry 2017), with a k-hat for each datum; see ``to_arviz`` for ``pointwise``."""
+        return leave_one_out(self.to_arviz(n, key, pointwise=pointwise))
 
     def summary(self) -> list[dict[str, Any]]:
         """A row for each entry of z: mean, sd, quantiles, and the errors of mean and sd."""

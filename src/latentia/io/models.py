@@ -7,7 +7,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from latentia import distributions, latents, likelihoods, networks
+from latentia import distributions, inference, latents, likelihoods, networks
 from latentia.constraints import Between, Covariance, Decreasing, Interval, Positive, Simplex
 from latentia.inference import Amortized
 from latentia.latents import Branching, MarkovChain
@@ -45,7 +45,14 @@ PARTS: dict[str, type] = {
     "WordCounts": likelihoods.WordCounts,
     "MixtureLatent": latents.MixtureLatent,
     "FlowLatent": latents.FlowLatent,
+    "LayeredLatent": latents.LayeredLatent,
     "Amortized": Amortized,
+    "DiagonalPosterior": inference.DiagonalPosterior,
+    "FullPosterior": inference.FullPosterior,
+    "CouplingPosterior": inference.CouplingPosterior,
+    "TopDownPosterior": inference.TopDownPosterior,
+    "ConditionedPosterior": inference.ConditionedPosterior,
+    "Coded": likelihoods.Coded,
     "Neural": likelihoods.Neural,
     "BernoulliOutput": likelihoods.BernoulliOutput,
     "ContinuousBernoulliOutput": likelihoods.ContinuousBernoulliOutput,
@@ -60,6 +67,8 @@ PARTS: dict[str, type] = {
     "ResidualMLP": networks.ResidualMLP,
     "ConvEncoder": networks.ConvEncoder,
     "ConvDecoder": networks.ConvDecoder,
+    "First": networks.First,
+    "BottomUp": networks.BottomUp,
     "Gaussian": distributions.Gaussian,
     "DiagonalGaussian": distributions.DiagonalGaussian,
     "SphericalGaussian": distributions.SphericalGaussian,

@@ -22,6 +22,7 @@ from .interface import AbstractPrior as AbstractPrior
 from .interface import AbstractSequencePosterior as AbstractSequencePosterior
 from .interface import AbstractSmoothPrior as AbstractSmoothPrior
 from .interface import AbstractVectorPrior as AbstractVectorPrior
+from .layers import LayeredLatent as LayeredLatent
 from .markov_chain import MarkovChain as MarkovChain
 from .markov_posterior import MarkovPosterior as MarkovPosterior
 from .mixture import MixtureLatent as MixtureLatent

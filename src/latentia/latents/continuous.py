@@ -45,11 +45,13 @@ class Continuous(AbstractSmoothPrior):
         shapes: for names without a density the shape of their arrays.
         supports: for some of these where they may lie, such as ``supports.positive``; the others
             are any real numbers.
+        draw: with ``log_prob`` how to draw one z, from a key. Only ``sample`` needs it.
     """
 
     densities: dict[str, AbstractDensity]
     functions: tuple[tuple[str, Callable[..., AbstractDensity]], ...] = eqx.field(static=True)
     joint: Callable[[Any], Any] | None = eqx.field(static=True)
+    draw: Callable[[Key], Any] | None = eqx.field(static=True)
     parts: tuple[Part, ...] = eqx.field(static=True)
     alone: bool = eqx.field(static=True)
 
@@ -60,6 +62,7 @@ class Continuous(AbstractSmoothPrior):
         log_prob: Callable[[Any], Any] | None = None,
         shapes: Mapping[str, Any] | None = None,
         supports: Mapping[str, AbstractSupport] | None = None,
+        draw: Callable[[Key], Any] | None = None,
     ) -> None:
         self.alone = isinstance(densities, AbstractDensity)
         given = {_ALONE: densities} if self.alone else dict(densities or {})
@@ -71,7 +74,7 @@ class Continuous(AbstractSmoothPrior):
             )
         self.densities = {n: d for n, d in given.items() if isinstance(d, AbstractDensity)}
         self.functions = tuple((n, d) for n, d in given.items() if n not in self.densities)
-        self.joint = log_prob
+        self.joint, self.draw = log_prob, draw
         self.parts = _parts(given)
 
     @property
@@ -129,11 +132,13 @@ class Continuous(AbstractSmoothPrior):
         return total + extra
 
     def sample(self, key: Key) -> Any:
+        if self.draw is not None:
+            return self.draw(key)
         if self.joint is not None:
             raise ValueError(
                 "A Continuous prior with log_prob cannot be sampled, since that is a density and "
                 "not a recipe: give every latent variable a density, which may be a function of "
-                "those before it."
+                "those before it, or say how with draw."
             )
         functions, values = dict(self.functions), {}
         keys = jax.random.split(key, len(self.parts))

@@ -40,6 +40,9 @@ class GaussianFrame(AbstractVectorPrior):
     def place(self, u: LatentVector) -> LatentVector:
         return self.mean + self.root @ u
 
+    def lift(self, z: LatentVector) -> LatentVector:
+        return jax.numpy.linalg.solve(self.root, z - self.mean)
+
     def log_prob_at(self, u: LatentVector) -> Scalar:
         return -0.5 * u @ u - 0.5 * u.size * LOG_2PI
 
@@ -47,8 +50,7 @@ class GaussianFrame(AbstractVectorPrior):
         return self.place(jax.random.normal(key, self.mean.shape, self.mean.dtype))
 
     def log_prob(self, z: LatentVector) -> Scalar:
-        u = jax.numpy.linalg.solve(self.root, z - self.mean)
-        return self.log_prob_at(u) - jax.numpy.linalg.slogdet(self.root)[1]
+        return self.log_prob_at(self.lift(z)) - jax.numpy.linalg.slogdet(self.root)[1]
 
     def describe(self) -> str:
         return f"a Gaussian vector in {self.dim} dimensions"

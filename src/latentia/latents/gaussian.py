@@ -136,6 +136,9 @@ class GaussianLatent(AbstractConjugatePrior, AbstractSmoothPrior, AbstractVector
     def place(self, u: LatentVector) -> LatentVector:
         return self.prepare().place(u)
 
+    def lift(self, z: LatentVector) -> LatentVector:
+        return self.prepare().lift(z)
+
     def log_prob_at(self, u: LatentVector) -> Scalar:
         return self.prepare().log_prob_at(u)
 

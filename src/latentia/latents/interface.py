@@ -69,6 +69,10 @@ class AbstractVectorPrior(AbstractPrior):
         """The z of one u."""
 
     @abstractmethod
+    def lift(self, z: Float[Array, "L"]) -> Float[Array, "L"]:
+        """The u of one z."""
+
+    @abstractmethod
     def log_prob_at(self, u: Float[Array, "L"]) -> Scalar:
         """The log density of one u."""
 

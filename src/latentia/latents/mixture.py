@@ -95,6 +95,9 @@ class MixtureLatent(AbstractVectorPrior):
     def place(self, u: LatentVector) -> LatentVector:
         return u
 
+    def lift(self, z: LatentVector) -> LatentVector:
+        return z
+
     def log_prob_at(self, u: LatentVector) -> Scalar:
         return self.log_prob(u)
 

@@ -79,6 +79,9 @@ class VampPrior(AbstractVectorPrior):
     def place(self, u: LatentVector) -> LatentVector:
         return u
 
+    def lift(self, z: LatentVector) -> LatentVector:
+        return z
+
     def log_prob_at(self, u: LatentVector) -> Scalar:
         return self.prepare().log_prob(u)
 

@@ -5,6 +5,7 @@ from typing import Any
 from latentia.data.table import read_weights
 
 from .em import EM
+from .row_streams import is_stream, opened
 from .stochastic_gradient import StochasticGradient, Watch
 
 
@@ -38,5 +39,11 @@ def fit_deep(
             "learner should be a StochasticGradient for a model with an encoder, but is a "
             f"{type(learner).__name__}: write StochasticGradient(), or leave it out."
         )
+    data, weights = opened(data, weights)
+    if is_stream(data):
+        for name, value in (("weights", weights), ("given", given)):
+            if value is not None:
+                raise ValueError(f"{name} should be None for data that are streamed.")
+        return learner.fit(model, data, None, seed, watch)
     weight = None if weights is None else read_weights(weights, len(data))
     return learner.fit(model, data, weight, seed, watch, given)

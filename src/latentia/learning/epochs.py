@@ -3,12 +3,17 @@
 from functools import partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import NamedSharding, PartitionSpec
 
 from latentia.constraints import constrained_leaves
-from latentia.inference.amortized import Parts, parts_of_model
+from latentia.distributions.given import inputs
+from latentia.inference.amortized import parts_of_model, prepared
+from latentia.inference.encoded import Parts
+from latentia.networks import AbstractNetwork, Lowered
 
 from .objectives import AbstractObjective
 
@@ -24,6 +29,8 @@ class Schedule(NamedTuple):
     clip: float
     redraw: bool
     fixed_prior: bool
+    low: bool  # whether networks compute in bfloat16
+    mesh: Any  # of devices that share every batch; None for one device
 
     @property
     def optimizer(self) -> optax.GradientTransformation:
@@ -82,12 +89,11 @@ def begin(model: Any, schedule: Schedule) -> TrainingState:
     return TrainingState(free, schedule.optimizer.init(free), count, count - 1)
 
 
-@partial(jax.jit, static_argnames=("rows", "schedule"))
-def order_of(key: Any, epoch: jax.Array, *, rows: int, schedule: Schedule) -> jax.Array:
+@partial(jax.jit, static_argnames=("rows", "batch"))
+def order_of(key: Any, epoch: jax.Array, *, rows: int, batch: int) -> jax.Array:
     """The rows in the order of an epoch, ``[steps, batch]``; -1 fills up the last batch."""
     order = jax.random.permutation(jax.random.fold_in(key, epoch), rows)
-    missing = schedule.steps * schedule.batch - rows
-    return jnp.pad(order, (0, missing), constant_values=-1).reshape(schedule.steps, -1)
+    return jnp.pad(order, (0, -rows % batch), constant_values=-1).reshape(-1, batch)
 
 
 @partial(jax.jit, static_argnames="schedule")
@@ -105,14 +111,14 @@ def run_steps(
         key: decides all draws, with the number of the step.
     """
     optimizer = schedule.optimizer
-    kept = like.prior.prepare() if schedule.fixed_prior else None
+    kept = prepared(like) if schedule.fixed_prior else None
 
     def objective(free: Any, rows: jax.Array, weight: jax.Array, key: Any, epoch: Any) -> Any:
         model = bound_leaves(free, like)
-        parts = parts_of_model(model)
+        parts = parts_of_model(lowered(model) if schedule.low else model)
         parts = parts if kept is None else parts._replace(prior=kept)
         first, second = jax.random.split(key)
-        x = binary(first, rows, like.likelihood.inputs) if schedule.redraw else rows
+        x = binary(first, rows, inputs(like.likelihood)) if schedule.redraw else rows
         terms = schedule.objective.terms(parts, x, second)
         share = weight / jnp.maximum(jnp.sum(weight), 1e-30)
         return -schedule.objective.value(terms, share, epoch), terms
@@ -123,8 +129,9 @@ def run_steps(
         weight = jnp.where(chosen < 0, 0.0, data[1][chosen])
         epoch = state.step / schedule.steps
         (loss, terms), slope = jax.value_and_grad(objective, has_aux=True)(
-            state.free, data[0][chosen], weight, jax.random.fold_in(key, state.step), epoch
-        )
+            state.free, *shared((data[0][chosen], weight), schedule.mesh),
+            jax.random.fold_in(key, state.step), epoch,
+        )  # fmt: skip
         change, optimizing = optimizer.update(slope, state.optimizer, state.free)
         size = sum(jnp.sum(part**2) for part in slope)
         fine = jnp.isfinite(loss) & jnp.isfinite(size) & (state.bad < 0)
@@ -137,6 +144,30 @@ def run_steps(
         return TrainingState(free, optimizing, state.step + 1, bad), added(sums, terms, weight)
 
     return jax.lax.fori_loop(first, last, step, (state, sums))
+
+
+def shared(batch: Any, mesh: Any) -> Any:
+    """A batch of which each device works on its share: all that follows is split likewise, and the
+    one sum over data goes round the devices."""
+    if mesh is None:
+        return batch
+    along = NamedSharding(mesh, PartitionSpec(mesh.axis_names[0]))
+    return jax.lax.with_sharding_constraint(batch, along)
+
+
+def lowered(model: Any) -> Any:
+    """The model with the decoder and the encoder in bfloat16; densities and bounds stay as wide as
+    they are, since their sums would lose the digits that matter."""
+
+    def is_network(part: Any) -> bool:
+        return isinstance(part, AbstractNetwork)
+
+    def low(part: Any) -> Any:
+        return Lowered(part) if is_network(part) else part
+
+    parts = model.likelihood, model.inference
+    likelihood, inference = jax.tree.map(low, parts, is_leaf=is_network)
+    return eqx.tree_at(lambda m: (m.likelihood, m.inference), model, (likelihood, inference))
 
 
 def no_sums(dim: int, dtype: Any) -> Sums:

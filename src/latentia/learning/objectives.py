@@ -7,8 +7,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from latentia.inference.amortized import Parts, proposed
-from latentia.inference.amortized_posterior import Proposal, log_weights
+from latentia.inference.amortized import proposed
+from latentia.inference.encoded import AbstractEncoded, Parts, log_weights
 from latentia.numerics import log_sum_exp
 
 
@@ -47,7 +47,8 @@ class AbstractObjective(eqx.Module):
 class ELBO(AbstractObjective):
     """The evidence lower bound: minus distortion minus rate (Kingma and Welling 2014).
 
-    The rate has its formula where the prior is Gaussian, and is estimated by the draws elsewhere.
+    The rate has its formula where the prior is Gaussian, or a structure that is conditioned by its
+    own algorithm, and is estimated by the draws elsewhere.
     With ``beta`` other than 1 (Higgins et al. 2017) or ``free_bits`` (Kingma et al. 2016) it is no
     bound, and the fit says so.
 
@@ -82,25 +83,15 @@ class ELBO(AbstractObjective):
 
     def terms(self, parts: Parts, x: jax.Array, key: Any) -> Terms:
         proposals = jax.vmap(lambda x: proposed(parts, x))(x)
-        size = (x.shape[0], self.draws, proposals.mean.shape[-1])
-        noise = jax.random.normal(key, size, proposals.mean.dtype)
+        noise = proposals.noise(key, (x.shape[0], self.draws))
 
-        def one(x: jax.Array, proposal: Proposal, noise: jax.Array) -> Terms:
-            u = proposal.at(noise)
-            z = jax.vmap(parts.prior.place)(u)
-            fit = jnp.mean(jax.vmap(lambda z: parts.likelihood.log_prob(x, z))(z))
-            units = proposal.divergence()
-            rate = jnp.sum(units)
-            if not parts.prior.whitened:
-                rate = self._estimate(parts.prior, proposal, u)
-                units = jnp.full_like(units, jnp.nan)
+        def one(x: jax.Array, proposal: AbstractEncoded, noise: Any) -> Terms:
+            u = jax.vmap(proposal.at)(noise)
+            fit = proposal.fit(parts, x, u)
+            rate, units = proposal.rates(parts.prior, u, self.sticking)
             return Terms(fit - rate, -fit, rate, units)
 
         return jax.vmap(one)(x, proposals, noise)
-
-    def _estimate(self, prior: Any, proposal: Proposal, u: jax.Array) -> jax.Array:
-        known = jax.lax.stop_gradient(proposal) if self.sticking else proposal
-        return jnp.mean(known.log_prob(u) - jax.vmap(prior.log_prob_at)(u))
 
     def value(self, terms: Terms, weight: jax.Array, epoch: jax.Array) -> jax.Array:
         beta = self.beta
@@ -148,17 +139,17 @@ class ImportanceBound(AbstractObjective):
 
     def terms(self, parts: Parts, x: jax.Array, key: Any) -> Terms:
         proposals = jax.vmap(lambda x: proposed(parts, x))(x)
-        size = (x.shape[0], self.draws, proposals.mean.shape[-1])
-        noise = jax.random.normal(key, size, proposals.mean.dtype)
-        u = jax.vmap(lambda proposal, noise: proposal.at(noise))(proposals, noise)
+        noise = proposals.noise(key, (x.shape[0], self.draws))
+        u = jax.vmap(lambda proposal, noise: jax.vmap(proposal.at)(noise))(proposals, noise)
+        if not all(jnp.issubdtype(leaf.dtype, jnp.floating) for leaf in jax.tree.leaves(u)):
+            raise ValueError(
+                "objective should be ELBO(...) where z has states, since draws of those have no "
+                "slope, but is ImportanceBound(...)."
+            )
         known = jax.lax.stop_gradient(proposals)
         bound, mean = _doubly_reparameterised(parts, x, known, u)
-        rate = jnp.sum(known.divergence(), axis=-1)
-        units = known.divergence()
-        if not parts.prior.whitened:
-            ratio = jax.vmap(lambda q, u: q.log_prob(u) - jax.vmap(parts.prior.log_prob_at)(u))
-            rate = jnp.mean(ratio(known, jax.lax.stop_gradient(u)), axis=-1)
-            units = jnp.full_like(units, jnp.nan)
+        fixed = jax.lax.stop_gradient(u)
+        rate, units = jax.vmap(lambda q, u: q.rates(parts.prior, u))(known, fixed)
         return Terms(bound, -(mean + rate), rate, units)
 
     def value(self, terms: Terms, weight: jax.Array, epoch: jax.Array) -> jax.Array:
@@ -168,20 +159,20 @@ class ImportanceBound(AbstractObjective):
         return f"importance-weighted bound with k = {self.draws}"
 
 
-def _log_weights(parts: Parts, x: jax.Array, proposals: Proposal, u: jax.Array) -> jax.Array:
+def _log_weights(parts: Parts, x: jax.Array, proposals: AbstractEncoded, u: jax.Array) -> jax.Array:
     return jax.vmap(lambda x, q, u: log_weights(parts, x, q, u))(x, proposals, u)
 
 
 @jax.custom_vjp
 def _doubly_reparameterised(
-    parts: Parts, x: jax.Array, proposals: Proposal, u: jax.Array
+    parts: Parts, x: jax.Array, proposals: AbstractEncoded, u: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     """The bounds ``[B]`` for draws ``u [B, K, L]``, and the mean log weights, without a slope."""
     weights = _log_weights(parts, x, proposals, u)
     return log_sum_exp(weights) - jnp.log(u.shape[1]), jnp.mean(weights, axis=-1)
 
 
-def _forward(parts: Parts, x: jax.Array, proposals: Proposal, u: jax.Array) -> Any:
+def _forward(parts: Parts, x: jax.Array, proposals: AbstractEncoded, u: jax.Array) -> Any:
     weights, pull = jax.vjp(lambda parts, u: _log_weights(parts, x, proposals, u), parts, u)
     bound = log_sum_exp(weights) - jnp.log(u.shape[1])
     return (bound, jnp.mean(weights, axis=-1)), (pull, weights, x, proposals)
@@ -193,7 +184,8 @@ def _backward(kept: Any, slopes: Any) -> Any:
     of_parts, of_draws = pull(shares * slopes[0][:, None])
     # Once more the share: what draws say about the encoder is weighted by its square.
     nothing = jax.tree.map(jnp.zeros_like, (x, proposals))
-    return of_parts, *nothing, of_draws * shares[..., None]
+    each = shares.reshape(*shares.shape, *(1,) * (of_draws.ndim - shares.ndim))
+    return of_parts, *nothing, of_draws * each
 
 
 _doubly_reparameterised.defvjp(_forward, _backward)

@@ -2,15 +2,16 @@
 
 import os
 import time
-import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from latentia.distributions.given import inputs
+from latentia.latents import AbstractVectorPrior
 from latentia.model import LatentVariableModel
 from latentia.precision import on_host
 
@@ -26,9 +27,11 @@ from .epochs import (
     free_leaves,
     held_out,
     no_sums,
-    order_of,
     run_steps,
 )
+from .feeding import AbstractFeed, Chunk
+from .placing import placing
+from .progress import shown
 
 # A coordinate with a rate below this many nats is not used.
 ACTIVE = 0.01
@@ -43,32 +46,30 @@ class Training:
     Args:
         learner: a ``StochasticGradient``.
         model: with all parameters set.
-        data: rows ``[N, *shape]`` and weights ``[N]`` to learn from.
-        held: the same, held out; maybe none.
+        feed: the data to learn from.
+        held: rows ``[N, *shape]`` and weights ``[N]`` that are held out; maybe none.
         seed: decides every random choice.
+        mesh: of the devices that share every batch, if there are several.
     """
 
-    def __init__(self, learner: Any, model: Any, data: Any, held: Any, seed: int) -> None:
-        self.learner, self.like, self.seed = learner, model, seed
-        rows, weight = data
-        self.rows, self.weight = len(rows), float(weight.sum())
-        if learner.batch > self.rows:
-            raise ValueError(
-                f"batch should be at most {self.rows}, the number of data to learn from, but is "
-                f"{learner.batch}: lower it."
-            )
-        steps = -(-self.rows // learner.batch)
+    def __init__(
+        self, learner: Any, model: Any, feed: AbstractFeed, held: Any, seed: int, mesh: Any = None
+    ) -> None:
+        self.learner, self.seed, self.feed = learner, seed, feed
+        self.place = placing(mesh)
+        self.like = self.place(model)
         fixed = not free_leaves(model.prior)
         self.schedule = Schedule(
-            learner.objective, learner.batch, steps, steps * learner.epochs,
+            learner.objective, learner.batch, feed.steps, feed.steps * learner.epochs,
             learner.learning_rate, learner.clip, learner.redraw, fixed,
+            learner.compute == "bfloat16", mesh,
         )  # fmt: skip
+        self.coordinates = model.prior.dim if isinstance(model.prior, AbstractVectorPrior) else 1
         self.key = jax.random.key(seed)
-        self.data = jnp.asarray(rows), jnp.asarray(weight, rows.dtype)
-        inputs = model.likelihood.inputs
-        self.held = _in_blocks(held[0], held[1], learner.redraw, inputs) if len(held[0]) else None
-        self.digest = zlib.crc32(np.ascontiguousarray(rows).tobytes())
-        self.state: TrainingState = begin(model, self.schedule)
+        count = inputs(model.likelihood)
+        blocks = _in_blocks(held[0], held[1], learner.redraw, count) if len(held[0]) else None
+        self.held = self.place(blocks)
+        self.state: TrainingState = self.place(begin(self.like, self.schedule))
         self.best_free = [np.array(leaf) for leaf in self.state.free]
         self.best, self.epochs, self.pace = -1, [], 1
         if learner.checkpoint and os.path.exists(learner.checkpoint):
@@ -81,6 +82,12 @@ class Training:
             BoundFitInterrupted: at Ctrl-C, with the best weights of whole epochs.
             OSError: if a checkpoint cannot be written.
         """
+        if self.learner.progress:
+            with shown(self.learner.epochs, watch) as both:
+                return self._run(both)
+        return self._run(watch)
+
+    def _run(self, watch: Callable[[Epoch], Any] | None) -> BoundFit:
         status = self._ended()
         try:
             while status is Ending.RUNNING:
@@ -94,12 +101,14 @@ class Training:
 
     def _one_epoch(self) -> Epoch:
         start, epoch = time.perf_counter(), len(self.epochs)
-        order = order_of(self.key, jnp.asarray(epoch), rows=self.rows, schedule=self.schedule)
-        before = self.state
-        sums, done = no_sums(self.like.prior.dim, self.data[0].dtype), 0
+        before, sums = self.state, None
         try:
-            while done < self.schedule.steps:
-                done, sums = self._some_steps(done, sums, order)
+            for chunk in self.feed.chunks(self.key, epoch):
+                if sums is None:
+                    sums = self.place(no_sums(self.coordinates, chunk.data[0].dtype))
+                done = 0
+                while done < len(chunk.order):
+                    done, sums = self._some_steps(done, sums, chunk)
         except KeyboardInterrupt:
             self.state = before
             raise
@@ -112,12 +121,12 @@ class Training:
             self._save(self.learner.checkpoint)
         return row
 
-    def _some_steps(self, done: int, sums: Sums, order: Any) -> tuple[int, Sums]:
-        last = min(done + self.pace, self.schedule.steps)
+    def _some_steps(self, done: int, sums: Sums, chunk: Chunk) -> tuple[int, Sums]:
+        last = min(done + self.pace, len(chunk.order))
         begun = time.perf_counter()
         self.state, sums = jax.block_until_ready(
             run_steps(
-                self.state, sums, self.like, self.data, order, self.key,
+                self.state, sums, self.like, chunk.data, chunk.order, self.key,
                 jnp.asarray(done), jnp.asarray(last), schedule=self.schedule,
             )
         )  # fmt: skip
@@ -132,7 +141,7 @@ class Training:
         # Without data held out nothing but chance tells epochs apart, and the last is the best.
         return self.best < 0 or self.held is None or measure > self.epochs[self.best].held_out
 
-    def _told(self, epoch: int, sums: Sums, seconds: float) -> Epoch:
+    def _told(self, epoch: int, sums: Any, seconds: float) -> Epoch:
         total = [np.asarray(part, np.float64) / float(sums.weight) for part in sums[1:]]
         held = float("nan")
         if self.held is not None:
@@ -160,7 +169,9 @@ class Training:
 
     def _fit(self, status: Ending) -> BoundFit:
         model = bound_leaves([jnp.asarray(leaf) for leaf in self.best_free], self.like)
-        prior = model.prior.settled(model.inference.propose)
+        prior = model.prior
+        if isinstance(prior, AbstractVectorPrior):
+            prior = prior.settled(model.inference.propose)
         model = LatentVariableModel(prior, model.likelihood, model.inference)
         bad, where = int(self.state.bad), ""
         if bad >= 0:
@@ -169,17 +180,15 @@ class Training:
         objective = self.learner.objective
         return BoundFit(
             on_host(model), objective.describe(), tuple(self.epochs), max(self.best, 0), status,
-            where, self.weight, objective.is_bound,
+            where, self.feed.weight, objective.is_bound,
         )  # fmt: skip
 
     def _facts(self) -> dict[str, Any]:
         """What has to be the same for a training to be the same."""
-        plain = eqx.tree_at(
-            lambda learner: learner.held_out, self.learner, None, is_leaf=lambda leaf: leaf is None
-        )
+        plain = replace(self.learner, held_out=None, progress=False)
         held = 0 if self.held is None else int(self.held[0].size)
-        return {"learner": repr(plain), "seed": self.seed, "data": self.digest, "held": held,
-                "rows": self.rows}  # fmt: skip
+        return {"learner": repr(plain), "seed": self.seed, "data": self.feed.digest, "held": held,
+                "rows": self.feed.rows}  # fmt: skip
 
     def _save(self, path: str) -> None:
         leaves = [*jax.tree.leaves(self.state), *self.best_free]
@@ -196,7 +205,8 @@ class Training:
                 f"checkpoint {path!r} is of another training: of other data, another model, seed "
                 "or learner; name another file, or remove this one."
             )
-        self.state = jax.tree.unflatten(structure, [jnp.asarray(a) for a in arrays[: len(state)]])
+        leaves = [jnp.asarray(a) for a in arrays[: len(state)]]
+        self.state = self.place(jax.tree.unflatten(structure, leaves))
         self.best_free = arrays[len(state) :]
         self.best = int(facts["best"])
         self.epochs = [Epoch(*row) for row in facts["epochs"]]

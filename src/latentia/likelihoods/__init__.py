@@ -1,5 +1,6 @@
 """Likelihoods p(x|z): one link in each file, and the contract in ``interface``."""
 
+from .coded import Coded as Coded
 from .custom import Custom as Custom
 from .custom import CustomPotential as CustomPotential
 from .enumerated import Enumerated as Enumerated

@@ -7,14 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from latentia.numerics import normal_grid
-from latentia.potentials import AbstractSmoothPotential
+from latentia.potentials import AbstractAdditivePotential
 from latentia.typing import LatentVector, Scalar
 
 # Imaginary data are spread over so many nodes on either side of 0, for L = 1, 2, 3.
 _IMAGINED = {1: (10, 5.0), 2: (5, 4.0), 3: (3, 3.5)}
 
 
-class FeaturePotential(AbstractSmoothPotential):
+class FeaturePotential(AbstractAdditivePotential):
     """Evidence about z from data whose log probability is ``features · terms(loadings z)``.
 
     Potentials of one likelihood add.
@@ -27,6 +27,13 @@ class FeaturePotential(AbstractSmoothPotential):
     @property
     def latent_dim(self) -> int:
         return self.likelihood.loadings.shape[-1]
+
+    @property
+    def projections(self) -> jax.Array:
+        return self.likelihood.loadings
+
+    def each(self, eta: jax.Array) -> jax.Array:
+        return jnp.sum(self.likelihood.response.terms(eta) * self.features, axis=-1)
 
     def at(self, points: jax.Array) -> jax.Array:
         terms = self.likelihood.response.terms(points @ self.likelihood.loadings.T)

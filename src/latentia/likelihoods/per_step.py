@@ -14,6 +14,7 @@ from latentia.potentials import DrivenPotentials, StepPotentials
 from latentia.typing import Form, Key, Rows, Scalar, Weights
 
 from .interface import AbstractLearnableLikelihood, Prepared
+from .neural import Neural
 
 
 class PerStep(AbstractLearnableLikelihood):
@@ -24,17 +25,19 @@ class PerStep(AbstractLearnableLikelihood):
 
     Args:
         emission: p(x_t|z_t), such as ``Switch(Poisson(dim=1), 3)`` for a hidden Markov model or a
-            ``LinearGaussian`` for a linear dynamical system.
+            ``LinearGaussian`` for a linear dynamical system; or, in a model with an encoder, a
+            ``Neural``.
         drivers: P, how many covariates drive the latent chain, such as a ``DrivenMarkovChain`` or a
             ``DrivenGaussianChain``: the last P columns of ``given``, behind those that the emission
             uses itself.
     """
 
-    emission: AbstractLearnableLikelihood
+    # A learnable likelihood, or a Neural in a model with an encoder, which EM never asks.
+    emission: Any
     drivers: int = eqx.field(static=True)
 
-    def __init__(self, emission: AbstractLearnableLikelihood, drivers: int = 0) -> None:
-        if not isinstance(emission, AbstractLearnableLikelihood):
+    def __init__(self, emission: AbstractLearnableLikelihood | Neural, drivers: int = 0) -> None:
+        if not isinstance(emission, AbstractLearnableLikelihood | Neural):
             raise TypeError(
                 f"emission of PerStep should be a likelihood, but is {emission!r}: write "
                 "PerStep(Switch(Poisson(dim=1), 3)), for instance."

@@ -17,6 +17,8 @@ from .pictures import plot_draws as plot_draws
 from .pictures import plot_pictures as plot_pictures
 from .pictures import plot_reconstructions as plot_reconstructions
 from .pictures import plot_traversal as plot_traversal
+from .predictive import PredictiveDisplay as PredictiveDisplay
+from .predictive import plot_predictive as plot_predictive
 from .profiles import ProfilesDisplay as ProfilesDisplay
 from .profiles import plot_profiles as plot_profiles
 from .selection import SelectionDisplay as SelectionDisplay

