@@ -58,6 +58,14 @@ if __name__ == "__main__":
 # Partitions are cut between row groups of the files, so a file that is one large row group cannot
 # be shared. The workers read the files themselves, by the same paths.
 #
+# The path may also lead to CSV, Arrow or npy files, known by their names; `lt.data.csv`,
+# `lt.data.arrow`, `lt.data.npy` and `lt.data.zarr` open them with options. A Dask array or data
+# frame is summed by `lt.data.Dask(client)` where its partitions are. Weights, known states and
+# covariates are then columns, by name: `weights="w"`, `labels="y"`, `given=["u"]`. Sequences, for
+# hidden Markov and state space models, are opened by `lt.data.parquet_sequences(path, "id")`, where
+# the column `id` tells them apart. `lt.select(path, engine="dask")` compares numbers of components
+# so, and `lt.write_answers` and `lt.write_draws` write what a model says, partition by partition.
+#
 # ## When something breaks
 #
 # An iteration is the same however often it is made. A worker that dies or freezes is replaced, and

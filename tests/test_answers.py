@@ -6,7 +6,7 @@ import pytest
 
 import latentia
 from latentia import GaussianLatent, LatentVariableModel, LinearGaussian
-from latentia.answers import write_answers
+from latentia.answers import write_answers, write_draws
 from latentia.data import Dask, Stream
 from laws.engines import MODEL, rows, write
 
@@ -53,6 +53,27 @@ def test_a_file_that_breaks_leaves_nothing_half_written(tmp_path):
     with pytest.raises(ValueError, match="row 4000"):
         write_answers("score", MODEL, folder, tmp_path / "out", engine=Stream(3))
     assert sorted(os.listdir(tmp_path / "out")) == ["part-00000.parquet", "part-00001.parquet"]
+
+
+def test_draws_are_the_same_however_they_are_shared_out(tmp_path, client):
+    count = 2 * 8192
+    engines = {"one": "stream", "two": Stream(2), "dask": Dask(client, partitions=2)}
+    found = {
+        name: write_draws(MODEL, count, tmp_path / name, key=3, latent=True, engine=engine)
+        for name, engine in engines.items()
+    }
+    assert [len(paths) for paths in found.values()] == [1, 2, 2]
+    one, *others = (columns(paths) for paths in found.values())
+    for other in others:
+        np.testing.assert_array_equal(one, other)
+    # The first component has the weight 0.3: five standard deviations are 0.018.
+    assert one.shape == (count, 4) and abs(np.mean(one[:, 3] == 0) - 0.3) < 0.018
+    other = columns(write_draws(MODEL, 50, tmp_path / "other", key=4, columns=list("abc")))
+    assert other.shape == (50, 3) and not np.isin(other, one).any()
+    with pytest.raises(ValueError, match="n should be a whole number"):
+        write_draws(MODEL, 0, tmp_path / "none")
+    with pytest.raises(ValueError, match="columns should be 3 different names"):
+        write_draws(MODEL, 1, tmp_path / "none", columns=["a", "a", "b"])
 
 
 def test_what_does_not_fit_is_refused(folder, tmp_path):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from . import supports as supports
     from . import testing as testing
     from .answers import write_answers as write_answers
+    from .answers import write_draws as write_draws
     from .calibration import Calibration as Calibration
     from .calibration import calibrate as calibrate
     from .compilation import enable_compilation_cache as enable_compilation_cache
@@ -173,6 +174,7 @@ _WHERE = {
     "score": "latentia.verbs",
     "fit": "latentia.verbs",
     "write_answers": "latentia.answers",
+    "write_draws": "latentia.answers",
     "Exponential": "latentia.distributions",
     "Gaussian": "latentia.distributions",
     "DiagonalGaussian": "latentia.distributions",

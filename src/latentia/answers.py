@@ -1,4 +1,4 @@
-"""Answers as columns of a table, and answers about data under some engine as Parquet files."""
+"""Answers as columns of a table, and answers and draws under some engine as Parquet files."""
 
 import glob
 import os
@@ -7,15 +7,18 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from latentia.data.engines import engine_of
-from latentia.data.interface import Source
+from latentia.data.interface import AbstractPartitions, Source
+from latentia.data.numbering import BLOCK, RowNumbers
 from latentia.data.sources import source_of
+from latentia.distributions.given import inputs
 from latentia.inference.batches import require_width
 from latentia.inference.sequences import is_sequential
 from latentia.model import LatentVariableModel
-from latentia.verbs import infer, map_estimate, require_set, score
+from latentia.verbs import infer, map_estimate, require_set, sample, score
 
 VERBS = ("score", "map_estimate", "infer")
 
@@ -56,20 +59,75 @@ def write_answers(
         raise ValueError("model should be one of rows, and not of sequences: ask it in memory.")
     source = source_of(data, None)
     require_width(model, np.empty((0, source.width)), "data")
+    place = _empty_folder(folder, "answers")
+    with closing(engine_of(engine).open(source)) as opened:
+        return opened.gather(_written, [_Job(verb, model, path) for path in _paths(place, opened)])
+
+
+def write_draws(
+    model: LatentVariableModel,
+    n: int,
+    folder: str | os.PathLike[str],
+    *,
+    key: int = 0,
+    latent: bool = False,
+    columns: Sequence[str] | None = None,
+    engine: Any = "stream",
+) -> list[str]:
+    """Draw rows from a model, and write them to Parquet files, so many as need not fit in memory.
+
+    Args:
+        model: a model of rows whose parameters are set.
+        n: how many rows.
+        folder: where to write ``part-00000.parquet`` and so on, one for each partition of the
+            engine; see ``write_answers``.
+        key: a whole number; equal keys give equal rows, whatever the engine and its partitions.
+        latent: whether the latent variables are written too, as for ``write_answers``.
+        columns: the names of the D columns; x0, x1 and so on by default.
+        engine: as for ``latentia.fit``.
+
+    Returns:
+        The paths of the files, in order.
+
+    Raises:
+        ValueError: if an argument does not fit, or the folder holds such files already.
+        OSError: if a file cannot be written.
+    """
+    require_set(model)
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise ValueError(f"n should be a whole number of at least 1, but is {n!r}.")
+    if is_sequential(model) or inputs(model.likelihood):
+        raise ValueError(
+            "model should be one of rows without covariates: draw others with latentia.sample."
+        )
+    likelihood: Any = model.likelihood
+    dim = int(likelihood.shape[0])
+    names = tuple(columns or [f"x{j}" for j in range(dim)])
+    if len(names) != dim or len(set(names)) != dim:
+        raise ValueError(f"columns should be {dim} different names, but are {list(names)}.")
+    place = _empty_folder(folder, "draws")
+    with closing(engine_of(engine).open(RowNumbers(int(n)))) as opened:
+        asked = [_Job("sample", (model, int(key), latent, names), p) for p in _paths(place, opened)]
+        return opened.gather(_written, asked)
+
+
+def _empty_folder(folder: str | os.PathLike[str], what: str) -> str:
     place = os.path.abspath(os.fspath(folder))
     os.makedirs(place, exist_ok=True)
     if glob.glob(os.path.join(glob.escape(place), "part-*.parquet")):
         raise ValueError(
-            f"folder should hold no answers yet, but {place!r} has files part-*.parquet: remove "
+            f"folder should hold no {what} yet, but {place!r} has files part-*.parquet: remove "
             "them, or name another folder."
         )
-    with closing(engine_of(engine).open(source)) as opened:
-        paths = [os.path.join(place, f"part-{i:05d}.parquet") for i in range(opened.count)]
-        return opened.gather(_written, [_Job(verb, model, path) for path in paths])
+    return place
+
+
+def _paths(place: str, opened: AbstractPartitions) -> list[str]:
+    return [os.path.join(place, f"part-{i:05d}.parquet") for i in range(opened.count)]
 
 
 class _Job(NamedTuple):
-    """What to ask about a partition, and where to write the answers."""
+    """What to ask of what about a partition, and where to write the answers."""
 
     verb: str
     model: Any
@@ -85,7 +143,7 @@ def _written(part: Source, job: _Job) -> str:
     hidden = os.path.join(place, f".{name}-{secrets.token_hex(6)}.tmp")
     writer = None
     try:
-        for values, _ in part.batches():
+        for values, *_ in part.batches():
             table = pa.table(_ASKED[job.verb](job.model, values))
             writer = ParquetWriter(hidden, table.schema) if writer is None else writer
             writer.write_table(table)
@@ -98,6 +156,15 @@ def _written(part: Source, job: _Job) -> str:
         if os.path.exists(hidden):
             os.unlink(hidden)
     return job.path
+
+
+def _drawn(asked: tuple[Any, int, bool, Sequence[str]], numbers: np.ndarray) -> dict[str, Any]:
+    """A block of rows, which depends on the key and its number alone."""
+    model, seed, latent, names = asked
+    key = jax.random.fold_in(jax.random.key(seed), int(numbers[0, 0]) // BLOCK)
+    z, x = sample(model, key, len(numbers))
+    columns = dict(zip(names, np.asarray(x).T, strict=True))
+    return {**columns, **(latent_columns(z) if latent else {})}
 
 
 def latent_columns(z: Any) -> dict[str, Any]:
@@ -125,6 +192,7 @@ def posterior_columns(parts: Sequence[Any]) -> dict[str, Any]:
 
 
 _ASKED: dict[str, Callable[[Any, Any], dict[str, Any]]] = {
+    "sample": _drawn,
     "score": lambda model, x: {"log_likelihood": score(model, x)},
     "map_estimate": lambda model, x: latent_columns(map_estimate(model, x)),
     "infer": lambda model, x: posterior_columns([infer(model, x)]),

@@ -8,8 +8,8 @@ import jax
 import numpy as np
 
 from latentia.data.covariates import column_names, with_covariates
-from latentia.data.parquet import ParquetRows
-from latentia.data.sources import is_path, source_of
+from latentia.data.sequence_rows import SequenceRows
+from latentia.data.sources import is_named, is_stream, source_of
 from latentia.data.sparse_rows import is_sparse, sparse_rows
 from latentia.data.table import read_labels, read_table
 from latentia.distributions.given import inputs
@@ -160,7 +160,8 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
         return answer_amortized(model, x, ask, labels, given)
     # The mode is that of the posterior and not of something in its place.
     inference = None if ask is mode else inference
-    return _answer(model, with_covariates(model, x, given, "x"), ask, labels, inference)
+    x = x if is_stream(x) else with_covariates(model, x, given, "x")
+    return _answer(model, x, ask, labels, inference)
 
 
 def _answer(
@@ -172,11 +173,11 @@ def _answer(
     if is_traced(model, x):
         return _traced(model, x, ask, inference)
     require_set(model)
-    if isinstance(x, ParquetRows):
+    if is_stream(x):
         return _stream_answers(model, x, ask, labels, inference)
     if is_sparse(x) and labels is None:
         batches = sparse_rows(x, argument="x").batches()
-        parts = [_answer(model, values, ask, None, inference) for values, _ in batches]
+        parts = [_answer(model, batch[0], ask, None, inference) for batch in batches]
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
     if is_sequential(model):
         return answer_sequences(model, x, ask, labels, inference)
@@ -200,13 +201,15 @@ def _has_nan(answer: Any) -> bool:
     return any(leaf.dtype.kind == "f" and bool(np.isnan(leaf).any()) for leaf in leaves)
 
 
-def _stream_answers(
-    model: Any, rows: ParquetRows, ask: Any, labels: Any, inference: Any
-) -> Iterator[Any]:
+def _stream_answers(model: Any, rows: Any, ask: Any, labels: Any, inference: Any) -> Iterator[Any]:
     if labels is not None:
         raise ValueError("labels should be None for a stream: pass the rows as a table.")
-    require_width(model, np.empty((0, len(rows.columns))), "x")
-    return (_answer(model, values, ask, None, inference) for values, _ in rows.batches())
+    if isinstance(rows, SequenceRows):
+        return (
+            answer_sequences(model, some.data, ask, None, inference) for some in rows.sequences()
+        )
+    require_width(model, np.empty((0, rows.width)), "x")
+    return (_answer(model, values, ask, None, inference) for values, *_ in rows.batches())
 
 
 def _traced(model: Any, x: Any, ask: Any, inference: Any) -> Any:
@@ -238,16 +241,18 @@ def fit(
             the others are found by a portfolio of starts.
         data: a table ``[N, D]``: an array, a pandas, polars or pyarrow table, a stream from
             ``latentia.data.parquet``, or the path of Parquet files: a file, a folder, or a pattern
-            like ``data/*.parquet``; or a sparse matrix of SciPy, which is made dense batch by
-            batch. NaN and null are missing at random and are integrated out. For a model of
-            sequences a list of tables ``[T, D]``, one for each, or an array ``[N, T, D]``, or one
-            table, which is one sequence. For a model with an encoder also pictures, or the path of
-            a folder of images, which are read as they are needed.
+            like ``data/*.parquet`` (of CSV, Arrow and npy files too); a Dask array or data frame;
+            or a sparse matrix of SciPy, which is made dense batch by batch. NaN and null are
+            missing at random and are integrated out. For a model of sequences a list of tables
+            ``[T, D]``, one for each, or an array ``[N, T, D]``, or one table, which is one
+            sequence. For a model with an encoder also pictures, or the path of a folder of images,
+            which are read as they are needed.
         weights: ``[N]``, non-negative: 2 is a repeated datum and 0 a removed one. With a path the
             name of a column.
         labels: ``[N]``, known states; -1 is unknown. For sequences one for each step, as a list of
-            arrays.
+            arrays. With a path the name of a column.
         given: covariates, for a model that uses some: as many rows as the data have, none missing.
+            With a path a list with the names of columns.
         learner: how to fit, and to what: ``EM()``, or ``Gradient()`` where EM crawls; for a model
             with an encoder ``StochasticGradient()``.
         fixed: names of parameters that keep the values they were given, such as
@@ -255,7 +260,7 @@ def fit(
         tied: names of parameters that are the same in all states, such as
             ``["likelihood.parts.variances"]``.
         key: a whole number that decides every random choice.
-        engine: where the sums over data are made, by EM: "memory", "stream" (the default for
+        engine: where the sums over data are made: "memory", "stream" (the default for
             Parquet files), "processes", "dask" or "mesh"; or one of the engines of
             ``latentia.data`` with options of its own. The numbers are the same.
 
@@ -289,16 +294,15 @@ def fit(
     if is_sparse(data):
         # Made dense batch by batch, which a stream does.
         data, weights, engine = source_of(data, weights), None, engine or "stream"
-    if is_path(data):
-        data, weights = source_of(data, weights), None
+    if is_named(data):
+        data, weights, labels, given = source_of(data, weights, labels, given), None, None, None
     names = None if given is None else column_names(data)
-    data = with_covariates(model, data, given, "data")
-    if engine is not None or isinstance(data, ParquetRows):
+    data = data if is_stream(data) else with_covariates(model, data, given, "data")
+    if engine is not None or is_stream(data):
         # Loaded here, since few fits need it.
         from latentia.learning.engine_fitting import fit_under
 
-        found = fit_under(engine, model, data, weights, labels, learner.em, int(key))
-        return learner.refine(found, data, weights, labels)
+        return fit_under(engine, model, data, weights, labels, learner, int(key))
     found = fit_by_em(model, data, weights, labels, learner.em, int(key))
     found = found if names is None else replace(found, columns=names)
     return learner.refine(found, data, weights, labels)

@@ -173,11 +173,12 @@ def hidden():
         (mixture(), VALUES, {"engine": "processes"}, ValueError, "write them to a file"),
         (mixture(), VALUES, {"engine": Dask()}, ValueError, "write them to a file"),
         (mixture(2), VALUES, {"engine": "memory"}, ValueError, "data should have 2 columns"),
-        (hidden(), VALUES, {"engine": "memory"}, ValueError, "engine should be None for a model"),
+        (hidden(), "a.parquet", {"engine": "memory"}, FileNotFoundError, "a.parquet"),
         (mixture(), "nowhere.parquet", {}, FileNotFoundError, "nowhere"),
         (mixture(), "nowhere/*.parquet", {}, ValueError, "path should lead to Parquet files"),
         (mixture(), "a.parquet", {"weights": WEIGHT}, ValueError, "the name of a column"),
         (mixture(), VALUES, {"engine": "memory", "labels": WEIGHT}, ValueError, "labels should"),
+        (mixture(), "a.parquet", {"labels": WEIGHT}, ValueError, "labels should be the name"),
     ],
 )
 def test_what_does_not_fit_is_refused(model, data, options, error, message):

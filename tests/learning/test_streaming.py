@@ -164,7 +164,7 @@ def test_the_overview_has_the_numbers_of_the_columns(batch, partitions):
     values[40:43] = NAN
     weight = np.where(np.arange(90) < 5, 0.0, rng.random(90))
     source = TableRows(values, weight, batch_rows=batch)
-    seen = overview(Stream(partitions).open(source), 0)
+    seen = overview(Stream(partitions).open(source), 0, 2)
     centre, spread = column_summary(values, weight)
     np.testing.assert_allclose(seen.centre, centre, rtol=1e-14)
     np.testing.assert_allclose(seen.spread, spread, rtol=1e-12)

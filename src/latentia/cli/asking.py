@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from .engines import engine_options, write_where_they_are
+from .engines import draw_where_they_go, engine_options, write_where_they_are
 from .options import apply, data_argument, json_option, model_argument, out_option
 from .running import guarded, prepare
 from .sequences import sequence_option
@@ -98,17 +98,24 @@ def score(
               help="How many rows.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--latent", is_flag=True, help="Also the cluster, or the factors, of each row.")
+@engine_options
 @out_option
 @json_option
 @guarded
-def sample(model: str, count: int, seed: int, latent: bool, out: str, as_json: bool) -> None:
+def sample(
+    model: str, count: int, seed: int, latent: bool, out: str, as_json: bool, **engine: Any
+) -> None:
     """Draw new rows from a model; of a vae of pictures also a grid of them, as a .png file.
 
     \b
     Examples:
       latentia sample result/model.safetensors -n 1000 --out synthetic.csv
       latentia sample doges/model.safetensors -n 32 --out grid.png
+      latentia sample result/model.safetensors -n 100000000 --engine processes --out draws
     """
+    if engine["engine"] is not None:
+        draw_where_they_go(model, count, seed, latent, out, engine)
+        return
     prepare()
     import numpy as np
 

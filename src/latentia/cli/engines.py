@@ -18,8 +18,8 @@ engine_options = apply(
         "--engine",
         type=click.Choice(ENGINES),
         default=None,
-        help="Where the work on data is done that need not fit in memory; DATA is then a Parquet "
-        "file, a folder of them, or a pattern in quotes.",
+        help="Where the work on data is done that need not fit in memory; DATA is then a Parquet, "
+        "CSV, Arrow or npy file, a folder of Parquet, or a pattern in quotes.",
     ),
     click.option(
         "--scheduler",
@@ -60,7 +60,7 @@ def fitted(template: Any, grid: Any, options: dict[str, Any], watch: Any) -> tup
 
     Every candidate has a checkpoint in the folder of the output, until all are done.
     """
-    from latentia.data import parquet
+    from latentia.data.sources import opener_of
     from latentia.estimators.choosing import choose_partitioned
 
     if options["model"] not in _MODELS:
@@ -68,10 +68,11 @@ def fitted(template: Any, grid: Any, options: dict[str, Any], watch: Any) -> tup
             f"--engine should be left out for --model {options['model']}: it is for "
             f"{', '.join(_MODELS)}."
         )
-    source = parquet(options["data"], columns=options["columns"], weights=options["weights"])
+    opened = opener_of(options["data"])
+    source = opened(options["data"], columns=options["columns"], weights=options["weights"])
     if options["ignore"]:
         kept = [name for name in source.columns if name not in options["ignore"]]
-        source = parquet(options["data"], columns=kept, weights=options["weights"])
+        source = opened(options["data"], columns=kept, weights=options["weights"])
     out = options["out"]
     os.makedirs(out, exist_ok=True)
     if not options["resume"]:
@@ -92,31 +93,58 @@ def write_where_they_are(
     from .running import prepare
 
     prepare()
-    import latentia
     from latentia.answers import write_answers
-    from latentia.data import parquet
+    from latentia.data.sources import opener_of
     from latentia.estimators.files import load
-    from latentia.estimators.validation import column_names
 
+    _require_folder(out)
+    core, names = _rows_model(load(model))
+    source = opener_of(data)(data, columns=names)
+    paths = write_answers(verb, core, source, out, engine=engine_of(options))
+    _tell(paths, out)
+
+
+def draw_where_they_go(
+    model: str, count: int, seed: int, latent: bool, out: str, options: dict[str, Any]
+) -> None:
+    """Draws that need not fit in memory, as a folder of files."""
+    from .running import prepare
+
+    prepare()
+    from latentia.answers import write_draws
+    from latentia.estimators.files import load
+
+    _require_folder(out)
+    core, names = _rows_model(load(model))
+    engine = engine_of(options)
+    _tell(write_draws(core, count, out, key=seed, latent=latent, columns=names, engine=engine), out)
+
+
+def _require_folder(out: str) -> None:
     if out == "-":
         raise ValueError("--out should name a folder with --engine, which writes several files.")
-    found = load(model)
+
+
+def _rows_model(found: Any) -> tuple[Any, Any]:
+    """The model of a file, if it is one of rows, and the names of its columns or None."""
+    import latentia
+    from latentia.estimators.validation import column_names
+
     kinds = (
         latentia.GaussianMixture, latentia.FactorAnalysis, latentia.ProbabilisticPCA,
         latentia.MixtureOfFactorAnalyzers,
     )  # fmt: skip
     if isinstance(found, kinds):
-        named = hasattr(found, "feature_names_in_")
-        source = parquet(data, columns=column_names(found) if named else None)
-        found = found.model_
-    elif isinstance(found, latentia.LatentVariableModel):
-        source = parquet(data)
-    else:
-        raise ValueError(
-            f"--engine should be left out for a model of the kind {type(found).__name__}: it is "
-            f"for {', '.join(_MODELS)}."
-        )
-    paths = write_answers(verb, found, source, out, engine=engine_of(options))
+        return found.model_, column_names(found) if hasattr(found, "feature_names_in_") else None
+    if isinstance(found, latentia.LatentVariableModel):
+        return found, None
+    raise ValueError(
+        f"--engine should be left out for a model of the kind {type(found).__name__}: it is "
+        f"for {', '.join(_MODELS)}."
+    )
+
+
+def _tell(paths: list[str], out: str) -> None:
     click.echo(f"Wrote {len(paths)} file{'s' if len(paths) > 1 else ''} to {out}.")
 
 

@@ -3,9 +3,13 @@
 import importlib
 from typing import TYPE_CHECKING
 
+from .arrays import npy as npy
+from .arrays import zarr as zarr
+from .arrow import arrow as arrow
 from .coding import decode as decode
 from .coding import encode as encode
 from .coding import read_items as read_items
+from .csv import csv as csv
 from .image_files import read_images as read_images
 from .image_folder import ImageFolder as ImageFolder
 from .image_folder import image_folder as image_folder
@@ -18,6 +22,7 @@ from .schema import from_json as from_json
 from .schema import infer_items as infer_items
 from .schema import infer_schema as infer_schema
 from .schema import to_json as to_json
+from .sequence_rows import parquet_sequences as parquet_sequences
 from .sequences import Sequences as Sequences
 from .sequences import sequences as sequences
 from .table import Table as Table

@@ -56,9 +56,9 @@ def into_blocks(
             one block, which is quicker where the order does not matter.
     """
     rows, columns = values.shape
-    lacking = np.isnan(values).sum(axis=1) if regroup else np.zeros(1)
-    if lacking.any():
-        order = np.argsort(lacking, kind="stable")
+    holes = np.isnan(values) if regroup else np.zeros(1, bool)
+    if holes.any():
+        order = np.argsort(holes.sum(axis=1), kind="stable")
         values = values[order]
         weight = None if weight is None else weight[order]
         label = None if label is None else label[order]

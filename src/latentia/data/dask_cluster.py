@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
+from .dask_rows import DaskRows
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
 from .partitioning import partitioned, require_on_disk, require_whole
 from .recovery import EngineError, Recovery
@@ -63,7 +64,7 @@ class Dask(AbstractEngine):
             ) from error
 
     def open(self, source: Source) -> "PartitionsOnDask":
-        """The data of a source in files, and the connection to the cluster."""
+        """The data of a source in files or of Dask's own, and the connection to the cluster."""
         require_on_disk(source, "dask")
         return PartitionsOnDask(source, self)
 
@@ -82,6 +83,7 @@ class PartitionsOnDask(AbstractPartitions):
         self._parts = partitioned(source, engine.partitions)
         self.count = len(self._parts)
         self._engine, self._room = engine, engine.keep
+        self._futures: dict[str, Any] = {}
         self._client = engine.client or _connected(engine)
         _require_latentia(self._client)
         lost = (KilledWorker, CancelledError, CommClosedError, TimeoutError)
@@ -103,16 +105,22 @@ class PartitionsOnDask(AbstractPartitions):
 
     def close(self) -> None:
         """Disconnect, and end the workers that were started here."""
+        self._futures = {}
         if self._engine.client is None:
             _ended(self._client)
 
     def _run(self, task: Any, pairs: Any, shared: Any, seconds: float) -> list[Any]:
         """The answers for all pairs; ``shared``, if any, takes the place of each argument."""
         client = self._client
-        size = max(1, -(-len(pairs) // (_TASKS * max(1, len(client.nthreads())))))
+        tasks = _TASKS * max(1, len(client.nthreads()))
+        # Chunks that are there already each have a task, which Dask sends to where they are.
+        size = 1 if isinstance(self.source, DaskRows) else max(1, -(-len(pairs) // tasks))
         groups = [pairs[i : i + size] for i in range(0, len(pairs), size)]
         sent = client.submit(_same, shared, pure=False)
-        futures = [client.submit(_work, task, group, sent, pure=False) for group in groups]
+        futures = [
+            client.submit(_work, task, group, sent, self._chunks(group), pure=False)
+            for group in groups
+        ]
         end = time.monotonic() + seconds
         try:
             left = (max(end - time.monotonic(), 0.0) for _ in futures)
@@ -122,7 +130,19 @@ class PartitionsOnDask(AbstractPartitions):
             raise
         return [each for answer in answers for each in answer]
 
+    def _chunks(self, group: Any) -> list[Any]:
+        """The futures of the chunks that the partitions of a group consist of, if they do."""
+        source = self.source
+        if not isinstance(source, DaskRows):
+            return []
+        if not self._futures:
+            made = self._client.compute(source.delayed)
+            keys = [chunk.key for chunk in source.chunks]
+            self._futures = dict(zip(keys, made, strict=True))
+        return [[self._futures[chunk.key] for chunk in part.chunks] for part, _ in group]
+
     def _restart(self) -> None:
+        self._futures = {}
         if self._engine.client is None and self._engine.scheduler is None:
             _ended(self._client)
             self._client = _connected(self._engine)
@@ -158,8 +178,12 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _work(task: Any, pairs: Sequence[tuple[Source, Any]], shared: Any) -> list[Any]:
-    """The work on a group of partitions, in a worker."""
+def _work(
+    task: Any, pairs: Sequence[tuple[Any, Any]], shared: Any, chunks: Sequence[Any] = ()
+) -> list[Any]:
+    """The work on a group of partitions, in a worker, with the data that were there already."""
+    if chunks:
+        pairs = [(p.holding(data), each) for (p, each), data in zip(pairs, chunks, strict=True)]
     return [task(part, each if shared is None else shared) for part, each in pairs]
 
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from latentia.precision import precision_of
 
-from .blocks import Blocks, into_blocks
+from .blocks import AnyBlocks, Blocks, into_blocks
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
 from .partitioning import one_by_one, partitioned, require_whole
-from .reading import weighted_batches
+from .reading import whole
+from .sequence_rows import SequenceRows
 from .summing import added, call_of, compiled
 
 
@@ -43,7 +44,7 @@ class PartitionsInMemory(AbstractPartitions):
         self.source = source
         self._parts = partitioned(source, count)
         self.count = len(self._parts)
-        self._kept: tuple[Units, list[Blocks]] | None = None
+        self._kept: tuple[Units, list[AnyBlocks]] | None = None
 
     def gather(self, task: Callable[[Source, Any], R], arguments: Sequence[Any]) -> list[R]:
         """See ``AbstractPartitions``."""
@@ -63,7 +64,7 @@ class PartitionsInMemory(AbstractPartitions):
         """Forget the data."""
         self._kept = None
 
-    def _blocks(self, units: Units) -> list[Blocks]:
+    def _blocks(self, units: Units) -> list[AnyBlocks]:
         if self._kept is None or not same_units(self._kept[0], units):
             self._kept = None
             parts = [jax.device_put(whole_blocks(part, units)) for part in self._parts]
@@ -71,10 +72,19 @@ class PartitionsInMemory(AbstractPartitions):
         return self._kept[1]
 
 
-def whole_blocks(source: Source, units: Units) -> Blocks:
-    """All rows of a source as blocks."""
-    values, weight = map(np.concatenate, zip(*weighted_batches(source), strict=True))
-    return into_blocks(values, weight, centre=units.centre, scale=units.scale, regroup=True)
+def whole_blocks(source: Source, units: Units) -> AnyBlocks:
+    """All rows of a source as blocks, or all sequences, in a set for each of their lengths."""
+    if isinstance(source, SequenceRows):
+        alike: dict[tuple[int, ...], list[Blocks]] = {}
+        for one in source.blocks(units):
+            alike.setdefault(one.x.shape, []).append(one)
+        return tuple(_stacked(some) for some in alike.values())
+    return into_blocks(*whole(source), centre=units.centre, scale=units.scale, regroup=True)
+
+
+def _stacked(some: list[Blocks]) -> Blocks:
+    x, weight, label, _ = zip(*some, strict=True)
+    return Blocks(*map(np.concatenate, (x, weight, label)), used=np.int32(len(some)))
 
 
 def same_units(one: Units, other: Units) -> bool:

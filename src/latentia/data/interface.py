@@ -12,7 +12,8 @@ import numpy as np
 
 R = TypeVar("R")
 
-Batch = tuple[np.ndarray, np.ndarray | None]
+# Values, weights or None, and known states if there are any.
+Batch = tuple[np.ndarray, np.ndarray | None] | tuple[np.ndarray, np.ndarray | None, np.ndarray]
 
 
 class Units(NamedTuple):
@@ -48,8 +49,25 @@ class Source(Protocol):
         """How many rows each batch has but the last."""
         ...
 
+    @property
+    def labelled(self) -> bool:
+        """Whether some states are known."""
+        ...
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether other processes can read the data."""
+        ...
+
     def batches(self) -> Iterator[Batch]:
-        """One pass in order: values ``[B, D]`` in float64, NaN missing; weights ``[B]`` or None."""
+        """One pass in order: values ``[B, D]`` in float64, NaN missing; weights ``[B]`` or None.
+
+        If some states are known, there is a third array with the states ``[B]``, -1 if unknown.
+        """
+        ...
+
+    def require_unchanged(self) -> None:
+        """Raise ``ValueError`` if the data are not what they were when they were opened."""
         ...
 
     def partitions(self, count: int) -> Sequence["Source"]:

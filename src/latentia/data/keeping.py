@@ -28,6 +28,7 @@ def kept_blocks(partition: Source, units: Units, room: int) -> Generator[Blocks]
     with _lock:
         found = _kept.get(key)
     if found is not None:
+        partition.require_unchanged()
         yield from found
         return
     some: list[Blocks] | None = []

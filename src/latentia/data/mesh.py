@@ -15,7 +15,7 @@ from jax.sharding import NamedSharding, PartitionSpec
 
 from latentia.precision import precision_of
 
-from .blocks import Blocks
+from .blocks import AnyBlocks, Blocks, parts_of
 from .in_memory import same_units, whole_blocks
 from .interface import AbstractEngine, AbstractPartitions, R, Source, Units
 from .partitioning import one_by_one
@@ -50,7 +50,7 @@ class PartitionsOnMesh(AbstractPartitions):
         self.source = source
         self.count = 1
         self._mesh = DeviceMesh(np.array(devices), (_AXIS,))
-        self._kept: tuple[Units, Blocks] | None = None
+        self._kept: tuple[Units, AnyBlocks] | None = None
 
     def gather(self, task: Callable[[Source, Any], R], arguments: Sequence[Any]) -> list[R]:
         """See ``AbstractPartitions``."""
@@ -69,10 +69,15 @@ class PartitionsOnMesh(AbstractPartitions):
         """Let go of the memory of the devices."""
         self._kept = None
 
-    def _blocks(self, units: Units) -> Blocks:
+    def _blocks(self, units: Units) -> AnyBlocks:
         if self._kept is None or not same_units(self._kept[0], units):
             self._kept = None
-            shares = _shared(whole_blocks(self.source, units), self._mesh.size)
+            found = whole_blocks(self.source, units)
+            size = self._mesh.size
+            if isinstance(found, Blocks):
+                shares: AnyBlocks = _shared(found, size)
+            else:
+                shares = tuple(_shared(part, size) for part in found)
             self._kept = units, jax.device_put(shares, NamedSharding(self._mesh, _ALONG))
         return self._kept[1]
 
@@ -87,8 +92,10 @@ def _compiled(
     """The program for a mesh, the same one in every pass."""
     local = partial(function, **dict(static))
 
-    def share(parameters: Any, data: Blocks) -> Any:
-        return jax.lax.psum(local(parameters, data._replace(used=data.used[0])), _AXIS)
+    def share(parameters: Any, data: AnyBlocks) -> Any:
+        parts = [part._replace(used=part.used[0]) for part in parts_of(data)]
+        own = parts[0] if isinstance(data, Blocks) else tuple(parts)
+        return jax.lax.psum(local(parameters, own), _AXIS)
 
     # Unchecked, since loops in the function start from zeros that are the same on every device.
     return jax.jit(

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from .file_rows import even_cuts
+
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 # Unbuffered, pyarrow fetches whole row groups; with its pre-buffer, the whole file stays in memory.
 _BUFFER = 2**18
-_SUFFIXES = (".parquet", ".parq", ".pq")
+_LARGE = 2**26
+SUFFIXES = (".parquet", ".parq", ".pq")
 
 
 class File(NamedTuple):
@@ -38,17 +41,22 @@ def file_at(path: str, start: int, rows: int) -> File:
     return File(path, start, rows, status.st_size, status.st_mtime_ns, 0, rows)
 
 
-def found(path: str) -> list[str]:
-    """The files at a path: itself, those in a folder, or those that match a pattern."""
+def found(path: str, suffixes: tuple[str, ...] = SUFFIXES) -> list[str]:
+    """The files at a path: itself, those in a folder, or those that match a pattern.
+
+    Args:
+        suffixes: how the names of the files in a folder end; if there are none, a folder counts as
+            a file.
+    """
     if not os.path.exists(path) and glob.has_magic(path):
         return sorted(os.path.abspath(name) for name in glob.glob(path, recursive=True))
-    if not os.path.isdir(path):
+    if not suffixes or not os.path.isdir(path):
         return [os.path.abspath(path)]
     files: list[str] = []
     for folder, inner, names in os.walk(os.path.abspath(path)):
         inner[:] = [name for name in inner if not name.startswith((".", "_"))]
         shown = [name for name in names if not name.startswith((".", "_"))]
-        files += [os.path.join(folder, name) for name in shown if name.endswith(_SUFFIXES)]
+        files += [os.path.join(folder, name) for name in shown if name.endswith(suffixes)]
     return sorted(files)
 
 
@@ -59,7 +67,8 @@ def opened(path: str) -> Iterator["ParquetFile"]:
     from pyarrow.parquet import ParquetFile
 
     # Python's own error names the path and says why.
-    open(path, "rb").close()
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
     try:
         with ParquetFile(
             path, pre_buffer=False, buffer_size=_BUFFER, page_checksum_verification=True
@@ -70,7 +79,9 @@ def opened(path: str) -> Iterator["ParquetFile"]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise damaged(path) from error
     finally:
-        pa.default_memory_pool().release_unused()
+        # After small files it would cost more than the reading, and little is left to release.
+        if size > _LARGE:
+            pa.default_memory_pool().release_unused()
 
 
 def damaged(path: str) -> ValueError:
@@ -109,12 +120,7 @@ def spans(
 def cuts(files: Sequence[File], count: int) -> list[list[File]]:
     """The rows of the files in at most ``count`` parts of about equal size, cut between groups."""
     groups = [part for file in files for part in _groups(file)]
-    ends = np.cumsum([part.rows for part in groups])
-    targets = ends[-1] * np.arange(1, count) / count
-    # The end of a group that is nearest to each target.
-    places = np.unique(np.abs(ends[:, None] - targets).argmin(axis=0) + 1)
-    parts = [groups[i:j] for i, j in zip([0, *places], [*places, len(groups)], strict=True)]
-    return [_joined(part) for part in parts if part]
+    return [_joined(groups[i:j]) for i, j in even_cuts((part.rows for part in groups), count)]
 
 
 def _groups(file: File) -> list[File]:

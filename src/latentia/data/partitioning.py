@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .dask_rows import DaskRows
 from .interface import R, Source
-from .table_rows import TableRows
 
 # Enough rows that the work on them outweighs sending it, and enough parts for many workers.
 _ROWS = 2**17
@@ -13,6 +13,9 @@ _MOST = 64
 
 def partitioned(source: Source, count: int | None) -> Sequence[Source]:
     """The partitions of a source: at most ``count``, or by default one for some 100,000 rows."""
+    if count is None and isinstance(source, DaskRows):
+        # Each stays where it is.
+        return source.partitions(len(source.chunks))
     if count is None:
         count = min(_MOST, max(1, round(source.rows / _ROWS)))
     return [source] if count == 1 else source.partitions(count)
@@ -38,7 +41,7 @@ def one_by_one(
 
 def require_on_disk(source: Source, engine: str) -> None:
     """Raise ``ValueError`` for a table in memory, which workers cannot read."""
-    if isinstance(source, TableRows):
+    if not source.on_disk:
         raise ValueError(
             f"data should be the path of Parquet files with the engine {engine!r}, whose workers "
             "read them themselves, but are in memory: write them to a file, or use the engine "

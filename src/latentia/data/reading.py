@@ -2,37 +2,58 @@
 
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from .blocks import Blocks, into_blocks
 from .interface import Source, Units
+from .sequence_rows import SequenceRows
 
 T = TypeVar("T")
 
 
-def weighted_batches(source: Source) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """One pass over values ``[B, D]`` and weights ``[B]``, which are ones by default."""
-    for values, weight in source.batches():
-        yield values, np.ones(len(values)) if weight is None else weight
+class Rows(NamedTuple):
+    """Some rows: values ``[B, D]``, weights ``[B]``, and the known states ``[B]`` or None."""
+
+    values: np.ndarray
+    weight: np.ndarray
+    label: np.ndarray | None = None
+
+
+def weighted_batches(source: Source) -> Iterator[Rows]:
+    """One pass over the rows, whose weights are ones by default."""
+    for values, weight, *label in source.batches():
+        yield Rows(values, np.ones(len(values)) if weight is None else weight, *label)
+
+
+def whole(source: Source) -> Rows:
+    """All rows at once."""
+    values, weight, label = zip(*weighted_batches(source), strict=True)
+    known = np.concatenate(label) if source.labelled else None
+    return Rows(np.concatenate(values), np.concatenate(weight), known)
 
 
 def blocks_of(source: Source, units: Units) -> Generator[Blocks]:
     """One pass over the batches as blocks in these units, all in one shape, each read ahead."""
+    if isinstance(source, SequenceRows):
+        return ahead(source.blocks(units))
     size = min(source.batch_rows, source.rows)
-    return ahead(_block(*batch, units, size) for batch in weighted_batches(source))
+    return ahead(_block(batch, units, size) for batch in weighted_batches(source))
 
 
-def _block(values: np.ndarray, weight: np.ndarray, units: Units, size: int) -> Blocks:
+def _block(rows: Rows, units: Units, size: int) -> Blocks:
+    values, weight, label = rows
     count = len(values)
     if count < size:
         # Filled up with the centre, which becomes zero.
         values = np.concatenate([values, np.tile(units.centre, (size - count, 1))])
         weight = np.append(weight, np.zeros(size - count))
+        label = None if label is None else np.append(label, np.full(size - count, -1))
     # What fills up has to stay last, where it is not looked at.
-    whole = count == size
-    data = into_blocks(values, weight, centre=units.centre, scale=units.scale, regroup=whole)
+    full = count == size
+    centre, scale = units
+    data = into_blocks(values, weight, label, centre=centre, scale=scale, regroup=full)
     return data._replace(used=np.int32(-(-count // data.x.shape[1])))
 
 

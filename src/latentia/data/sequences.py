@@ -180,6 +180,15 @@ def sequence_groups(
     return groups
 
 
+def rounded_lengths(lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The few different lengths to which sequences are filled up, and which of them each has."""
+    if (lengths == lengths[0]).all():
+        return lengths[:1], np.zeros(len(lengths), int)
+    distinct, place = np.unique(lengths, return_inverse=True)
+    merged = _merged(np.array([_rounded(n) for n in distinct])[place])
+    return np.unique(merged, return_inverse=True)
+
+
 def _merged(sizes: np.ndarray) -> np.ndarray:
     """The same with fewer different sizes: what is filled up costs less than a program more."""
     kinds, counts = (list(found) for found in np.unique(sizes, return_counts=True))

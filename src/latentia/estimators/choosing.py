@@ -88,7 +88,7 @@ def choose_partitioned(
     import pyarrow as pa
 
     # The first rows tell what the columns are.
-    first, _ = next(iter(data.source.batches()))
+    first = next(iter(data.source.batches()))[0]
     names = data.source.columns or ()
     template, read = _prepared(estimator, pa.table(dict(zip(names, first[:1000].T, strict=True))))
     shells, candidates = _candidates(template, read, grid)

@@ -4,37 +4,63 @@ from contextlib import closing
 from typing import Any
 
 from latentia.data.engines import engine_of
-from latentia.data.sources import source_of
+from latentia.data.interface import Source
+from latentia.data.sequence_rows import SequenceRows, sequences_in_memory
+from latentia.data.sequences import read_sequences, read_step_labels
+from latentia.data.sources import is_stream, source_of
+from latentia.data.table import Table, read_weights, require_observed
+from latentia.distributions.given import inputs
 from latentia.inference.sequences import is_sequential
 
-from .em import EM
 from .fit_result import Fit
-from .streaming import fit_partitioned
+from .gradient import Gradient
+from .streaming import fit_partitioned, glance
 
 
 def fit_under(
-    engine: Any, model: Any, data: Any, weights: Any, labels: Any, learner: EM, seed: int
+    engine: Any, model: Any, data: Any, weights: Any, labels: Any, learner: Any, seed: int
 ) -> Fit:
     """Maximum likelihood under an engine; see ``latentia.fit``.
 
     Args:
         engine: an engine or its name; None is "stream".
         data: a stream, a path, or a table.
+        learner: EM, or ``Gradient``.
 
     Raises:
-        ValueError: if labels are given, or something else does not fit.
+        ValueError: if something does not fit.
         FitInterrupted: at Ctrl-C; its ``fit`` holds the last completed iteration.
     """
     chosen = engine_of("stream" if engine is None else engine)
-    if labels is not None:
+    source = _source(model, data, weights, labels)
+    with closing(chosen.open(source)) as opened:
+        found = fit_partitioned(model, opened, learner.em, seed)
+        if not isinstance(learner, Gradient):
+            return found
+        return learner.refine_under(found, opened, glance(model, opened, seed))
+
+
+def _source(model: Any, data: Any, weights: Any, labels: Any) -> Source:
+    if is_sequential(model) and not is_stream(data):
+        read = read_sequences(data)
+        require_observed(Table(read.values, read.columns))
+        weight = read_weights(weights, len(read.lengths))
+        codes = read_step_labels(labels, read.lengths, model.likelihood.states)
+        return sequences_in_memory(read, weight, codes)
+    source = source_of(data, weights, labels)
+    if is_sequential(model) != isinstance(source, SequenceRows):
+        kinds = ("sequences", "rows") if is_sequential(model) else ("rows", "sequences")
         raise ValueError(
-            "labels should be None for a stream or under an engine, which have no labels in this "
-            "version: pass the data as a table without an engine, or leave the labels out."
+            f"data should be {kinds[0]}, as the model is of {kinds[0]}, but are {kinds[1]}: open "
+            "files with latentia.data.parquet_sequences(path, 'id') for sequences, and with "
+            "latentia.data.parquet(path) for rows."
         )
-    if is_sequential(model):
+    roles = getattr(source, "roles", None)
+    given = getattr(source, "given", None) if roles is None else roles.given
+    count = inputs(model.likelihood)
+    if given is not None and given != count:
         raise ValueError(
-            "engine should be None for a model of sequences, which are fitted in memory: leave it "
-            "out, and pass a list of tables."
+            f"given should name the {count} columns of covariates that the model uses, but the "
+            f"stream has {given}: name them where it is opened, with given=[...]."
         )
-    with closing(chosen.open(source_of(data, weights))) as opened:
-        return fit_partitioned(model, opened, learner, seed)
+    return source

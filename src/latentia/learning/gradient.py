@@ -5,6 +5,7 @@ gradient of the log evidence with respect to the free coordinates of all paramet
 ``constraints``) leads to the maximum in a few dozen steps of L-BFGS (Liu and Nocedal 1989).
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +17,8 @@ import numpy as np
 
 from latentia.constraints import bind_vector, free_vector
 from latentia.data.blocks import AnyBlocks, into_blocks, parts_of
-from latentia.data.parquet import ParquetRows
+from latentia.data.interface import AbstractPartitions
+from latentia.data.interface import Units as DataUnits
 from latentia.data.sequences import read_sequences, sequence_form, sequence_groups
 from latentia.data.table import read_table, read_weights
 from latentia.distributions import Limits
@@ -29,6 +31,7 @@ from latentia.typing import Form
 from .em import EM
 from .fit_result import Fit, FitInterrupted
 from .holding import held_mask, put_back
+from .overview import Overview
 from .scaling import column_summary
 from .status import Status
 from .units import Units, into_units, units_from
@@ -77,16 +80,26 @@ class Gradient(eqx.Module):
             raise ValueError(f"{given} should be None with Gradient: use EM, which knows of them.")
         if not found.model.conjugate:
             raise ValueError("model should have exact inference with Gradient: use EM.")
-        if isinstance(data, ParquetRows):
-            raise ValueError("data should be in memory with Gradient: use EM for a stream.")
         with precision_of(found.model, np.zeros(0)):
-            return _refined(self, found, _read(self, found.model, data, weights))
+            read = _read(self, found.model, data, weights)
+            return _refined(self, found, read, _in_memory(read))
+
+    def refine_under(self, found: Fit, data: AbstractPartitions, seen: Overview) -> Fit:
+        """The same for data under an engine, of which an overview is known."""
+        if self.tied or data.source.labelled:
+            given = "tied" if self.tied else "labels"
+            raise ValueError(f"{given} should be None with Gradient: use EM, which knows of them.")
+        if not found.model.conjugate:
+            raise ValueError("model should have exact inference with Gradient: use EM.")
+        with precision_of(found.model, np.zeros(0)):
+            read = _looked(self, found.model, seen)
+            return _refined(self, found, read, _under(data, read))
 
 
 class Reading(NamedTuple):
     """Data in the units of the fit, and how far log p differs in those of the data."""
 
-    blocks: AnyBlocks
+    blocks: AnyBlocks | None
     form: Form
     units: Units
     weight: float
@@ -121,7 +134,37 @@ def _read(learner: Gradient, model: Any, data: Any, weights: Any) -> Reading:
     return Reading(blocks, form, units, float(each[some].sum()), offset)
 
 
-def _refined(learner: Gradient, found: Fit, data: Reading) -> Fit:
+def _looked(learner: Gradient, model: Any, seen: Overview) -> Reading:
+    """What ``_read`` finds, without the data."""
+    units, _ = units_from(model.likelihood, seen.centre, seen.spread, seen.sample.values[:256],
+                          learner.em, np.dtype(float))  # fmt: skip
+    form = Form.MISSING if seen.missing else Form.COMPLETE
+    return Reading(None, form, units, seen.total, float(seen.observed @ np.log(units.scale)))
+
+
+class _Point(NamedTuple):
+    """Where in the free coordinates the slope is asked for, and what decides the model there."""
+
+    vector: Any
+    like: Any
+    held: Any
+    limits: Limits
+
+
+# The log-likelihood of all data and its gradient at a point, both not divided by anything.
+Slope = Callable[[_Point], tuple[Any, Any]]
+
+
+def _in_memory(data: Reading) -> Slope:
+    return lambda point: jax.device_get(_slope(point, data.blocks, form=data.form))
+
+
+def _under(data: AbstractPartitions, read: Reading) -> Slope:
+    units = DataUnits(np.asarray(read.units.centre), np.asarray(read.units.scale))
+    return lambda point: data.total(slope, point, units, form=read.form)
+
+
+def _refined(learner: Gradient, found: Fit, data: Reading, slope_at: Slope) -> Fit:
     from scipy.optimize import minimize
 
     inner = into_units(found.model, data.units)
@@ -131,10 +174,9 @@ def _refined(learner: Gradient, found: Fit, data: Reading) -> Fit:
     start, trace = best[1], []
 
     def objective(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        point = jnp.asarray(vector, jnp.result_type(*jax.tree.leaves(inner)))
-        value, slope = jax.device_get(
-            _slope(point, inner, held, data.units.limits, data.blocks, data.weight, form=data.form)
-        )
+        at = jnp.asarray(vector, jnp.result_type(*jax.tree.leaves(inner)))
+        value, slope = slope_at(_Point(at, inner, held, data.units.limits))
+        value, slope = value / data.weight, slope / data.weight
         good = np.isfinite(value) and np.isfinite(slope).all()
         if good and value > best[0]:
             best[:] = [float(value), vector.copy()]
@@ -207,13 +249,14 @@ def log_likelihood(model: Any, data: AnyBlocks, *, form: Form) -> jax.Array:
     return sum(totals[1:], totals[0])
 
 
-@partial(jax.jit, static_argnames="form")
-def _slope(
-    vector: Any, like: Any, held: Any, limits: Limits, data: AnyBlocks, weight: Any, *, form: Form
-) -> tuple[jax.Array, jax.Array]:
-    """The log-likelihood per unit of weight and its gradient in the free coordinates."""
+def slope(point: _Point, data: AnyBlocks, *, form: Form) -> tuple[jax.Array, jax.Array]:
+    """The log-likelihood and its gradient in the free coordinates, which add over data."""
 
-    def value(point: Any) -> jax.Array:
-        return log_likelihood(_bound(point, like, held, limits), data, form=form) / weight
+    def value(vector: Any) -> jax.Array:
+        model = _bound(vector, point.like, point.held, point.limits)
+        return log_likelihood(model, data, form=form)
 
-    return jax.value_and_grad(value)(vector)
+    return jax.value_and_grad(value)(point.vector)
+
+
+_slope = partial(jax.jit, static_argnames="form")(slope)

@@ -7,6 +7,7 @@ import numpy as np
 
 from latentia.data.interface import AbstractPartitions, Source
 from latentia.data.reading import ahead, weighted_batches
+from latentia.data.table import read_labels
 
 from .condensing import Gathering
 from .fitting import SAMPLE
@@ -61,17 +62,18 @@ class _Frame(NamedTuple):
     passed: float
 
 
-def overview(data: AbstractPartitions, seed: int) -> Overview:
+def overview(data: AbstractPartitions, seed: int, states: int) -> Overview:
     """Look over data twice.
 
     Args:
         data: under any engine.
         seed: decides which rows are drawn.
+        states: K, which no known state may reach.
 
     Raises:
-        ValueError: if no row has weight.
+        ValueError: if no row has weight, or a known state is none of the model.
     """
-    looks = data.gather(_look, [None] * data.count)
+    looks = data.gather(_look, [states] * data.count)
     level = looks[0].level
     for look in looks[1:]:
         level.join(look.level)
@@ -84,18 +86,24 @@ def overview(data: AbstractPartitions, seed: int) -> Overview:
     for squares, more in others:
         spread.join(squares)
         rows.join(more)
-    sample = Sample(*rows.condense(SAMPLE), labels=None, whole=False)
+    points, mass = rows.condense(SAMPLE)
+    known = None
+    if data.source.labelled:
+        points, known = points[:, :-1], points[:, -1].astype(np.int32)
+    sample = Sample(points, mass, known, whole=False)
     reach = level.origin[:, None] + np.stack([level.low, level.high], axis=1)
     total = sum(look.total for look in looks)
     missing = any(look.missing for look in looks)
     return Overview(sample, *spread.summary(), level.mass, reach, total, missing)
 
 
-def _look(part: Source, _: None) -> _Look:
+def _look(part: Source, states: int) -> _Look:
     level = Level(part.width)
     heavy, mass, total, missing = 0, 0.0, 0.0, False
     with closing(ahead(weighted_batches(part))) as batches:
-        for values, weight in batches:
+        for values, weight, label in batches:
+            if label is not None:
+                read_labels(label, len(label), states)
             level.add(values, weight)
             kept = weight[weight > 0]
             heavy += len(kept)
@@ -111,7 +119,7 @@ def _draw(part: Source, frame: _Frame) -> tuple[Spread, Gathering]:
     spread = Spread(frame.level)
     rows = Gathering(frame.heavy, frame.mass, frame.seed, frame.passed)
     with closing(ahead(weighted_batches(part))) as batches:
-        for values, weight in batches:
+        for values, weight, label in batches:
             spread.add(values, weight)
-            rows.add(values, weight)
+            rows.add(values if label is None else np.column_stack([values, label]), weight)
     return spread, rows

@@ -55,11 +55,19 @@ class Passes:
         seen: the overview of the data.
         starts: objectives, statuses and degeneracy of the starts on the sample, or None.
         signature: which fit this is, for the checkpoint.
+        form: how data can be evaluated; by default it depends on what is missing.
     """
 
     def __init__(
-        self, plan: Plan, data: AbstractPartitions, seen: Overview, starts: Any, signature: str
+        self,
+        plan: Plan,
+        data: AbstractPartitions,
+        seen: Overview,
+        starts: Any,
+        signature: str,
+        form: Form | None = None,
     ) -> None:
+        self._form = form
         self._plan, self._data, self._seen, self._starts = plan, data, seen, starts
         self._signature = signature
         self._units = Units(np.asarray(plan.units.centre), np.asarray(plan.units.scale))
@@ -86,7 +94,7 @@ class Passes:
 
     def _begun(self, models: Any) -> _Stand:
         seen, plan = self._seen, self._plan
-        form = Form.MISSING if seen.missing else Form.COMPLETE
+        form = self._form or (Form.MISSING if seen.missing else Form.COMPLETE)
         if bool(safe_products(models.likelihood, self._radius, seen.missing).all()):
             form = Form.PRODUCTS
         states = start(plan.kernel, models, plan.problem)
@@ -101,7 +109,7 @@ class Passes:
         while len(objectives) < plan.learner.max_iter and int(state.status) == Status.RUNNING:
             if form is Form.PRODUCTS and not _safe(state.candidate.likelihood, self._radius):
                 form = Form.COMPLETE
-            static = {"form": form, "labelled": False, "inference": plan.kernel.inference}
+            static = {"form": form, "labelled": plan.labelled, "inference": plan.kernel.inference}
             totals = data.total(expectations, state.candidate, self._units, **static)
             state = step(plan.kernel, state, totals, plan.problem)
             objectives = [*objectives, float(state.objective)]
@@ -119,9 +127,8 @@ class Passes:
             if interrupted:
                 return np.nan
             data, units = self._data, self._units
-            return float(
-                data.total(posterior_entropy, inner, units, form=stand.form, labelled=False)
-            )
+            static = {"form": stand.form, "labelled": self._plan.labelled}
+            return float(data.total(posterior_entropy, inner, units, **static))
 
         return self._plan.finish(
             states,

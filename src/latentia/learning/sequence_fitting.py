@@ -81,11 +81,17 @@ def fit_sequences(
     form = sequence_form(data)
     starts, count = None, jax.tree.leaves(models)[0].shape[0]
     if count > 1 and len(rows) > SMALL:
-        some_data, some_weight, some_labels = _some(data, weight, labels, seed)
-        blocks = _blocks(plan, some_data, some_weight, some_labels)
+        chosen, lengths = drawn_sequences(data.lengths, weight, seed)
+        rows = np.concatenate(
+            [np.arange(s, s + n) for s, n in zip(data.starts[chosen], lengths, strict=True)]
+        )
+        some_data = Sequences(data.values[rows], lengths, data.columns)
+        some_weight = weight[chosen]
+        some_labels = None if labels is None else labels[rows]
+        blocks = blocks_in(plan, some_data, some_weight, some_labels)
         heavy = float(np.repeat(some_weight, some_data.lengths).sum())
         starts, models = plan.on_sample(models, blocks, heavy, sequence_form(some_data))
-    blocks = _blocks(plan, data, weight, labels)
+    blocks = blocks_in(plan, data, weight, labels)
     radius = max(float(np.sqrt(np.nanmax(np.nansum(part.x**2, axis=-1)))) for part in blocks)
     if starts is not None or count == 1:
         narrow = np.asarray(radius, rows.dtype)
@@ -98,12 +104,20 @@ def _sample(
     data: Sequences, each: np.ndarray, some: np.ndarray, labels: np.ndarray | None, seed: int
 ) -> Sample:
     """Distinct steps, each with the mean of its surroundings as context."""
-    columns = data.values.shape[1]
-    wide = np.concatenate([data.values, _surroundings(data)], axis=1)
     known = None if labels is None else labels[some]
-    sample = sample_of(wide[some], each[some], known, seed)
+    sample = sample_of(with_surroundings(data)[some], each[some], known, seed)
+    return in_context(sample, data.values.shape[1])
+
+
+def in_context(sample: Sample, columns: int) -> Sample:
+    """A sample of what ``with_surroundings`` returns: values, and apart from them their context."""
     values, context = sample.values[:, :columns], sample.values[:, columns:]
     return sample._replace(values=values, context=context)
+
+
+def with_surroundings(data: Sequences) -> np.ndarray:
+    """``[R, 2D]``: the steps, each beside the mean of its surroundings."""
+    return np.concatenate([data.values, _surroundings(data)], axis=1)
 
 
 def _surroundings(data: Sequences, reach: int = 2) -> np.ndarray:
@@ -122,7 +136,8 @@ def _surroundings(data: Sequences, reach: int = 2) -> np.ndarray:
         return np.where(count > 0, total / count, np.nan)
 
 
-def _blocks(plan: Plan, data: Sequences, weight: np.ndarray, labels: Any) -> Any:
+def blocks_in(plan: Plan, data: Sequences, weight: np.ndarray, labels: Any) -> Any:
+    """Sequences as blocks in the units of the plan."""
     groups = sequence_groups(
         data, weight, labels, centre=plan.units.centre, scale=plan.units.scale, dtype=plan.dtype,
         exact=True, steps=block_steps(data, plan.given.likelihood),
@@ -130,18 +145,15 @@ def _blocks(plan: Plan, data: Sequences, weight: np.ndarray, labels: Any) -> Any
     return tuple(group.blocks for group in groups)
 
 
-def _some(
-    data: Sequences, weight: np.ndarray, labels: np.ndarray | None, seed: int
-) -> tuple[Sequences, np.ndarray, np.ndarray | None]:
-    """Sequences drawn at random until there are ``SAMPLE`` steps; the last one is cut short."""
-    heavy = np.flatnonzero(weight > 0)
-    order = np.random.default_rng([seed, 3]).permutation(heavy)
-    steps = np.cumsum(data.lengths[order])
-    chosen = order[: int(np.searchsorted(steps, SAMPLE)) + 1]
-    lengths = data.lengths[chosen].copy()
-    lengths[-1] -= max(0, int(lengths.sum()) - SAMPLE)
-    rows = np.concatenate(
-        [np.arange(s, s + n) for s, n in zip(data.starts[chosen], lengths, strict=True)]
-    )
-    some = Sequences(data.values[rows], lengths, data.columns)
-    return some, weight[chosen], None if labels is None else labels[rows]
+def drawn_sequences(
+    lengths: np.ndarray, weight: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sequences drawn at random until there are ``SAMPLE`` steps, and how many steps of each.
+
+    The last one is cut short.
+    """
+    order = np.random.default_rng([seed, 3]).permutation(np.flatnonzero(weight > 0))
+    chosen = order[: int(np.searchsorted(np.cumsum(lengths[order]), SAMPLE)) + 1]
+    kept = lengths[chosen].copy()
+    kept[-1] -= max(0, int(kept.sum()) - SAMPLE)
+    return chosen, kept

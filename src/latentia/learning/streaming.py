@@ -13,8 +13,9 @@ import jax
 import numpy as np
 
 from latentia.data.interface import AbstractPartitions, Source
-from latentia.data.reading import ahead, weighted_batches
-from latentia.data.table import Table, require_observed
+from latentia.data.reading import ahead, weighted_batches, whole
+from latentia.data.sequence_rows import SequenceRows
+from latentia.data.table import Table, read_labels, require_observed
 from latentia.inference import Exact, choose_for_fit
 from latentia.precision import precision_of
 
@@ -25,6 +26,7 @@ from .moment_rows import SecondMoments
 from .overview import Overview, overview
 from .passes import Passes, signature
 from .planning import Plan, Sample, plan_fit
+from .streamed_sequences import fit_sequence_partitions, sequence_overview
 from .table_fitting import on_host_fit
 from .truncation import require_truncatable
 
@@ -46,27 +48,37 @@ def fit_partitioned(model: Any, data: AbstractPartitions, learner: EM, seed: int
     if data.source.width != model.likelihood.dim:
         raise ValueError(
             f"data should have {model.likelihood.dim} columns, as the model has, but has "
-            f"{data.source.width}: choose them by latentia.data.parquet(path, columns=[...])."
+            f"{data.source.width}: choose them by columns=[...] where they are opened."
         )
     if learner.truncation > 0:
         require_truncatable(model, None, engine=True)
     columns = data.source.columns
     with precision_of(model, np.empty(0)):
         try:
-            return on_host_fit(_fit(model, data, learner, seed), columns)
+            fitted = fit_sequence_partitions if isinstance(data.source, SequenceRows) else _fit
+            return on_host_fit(fitted(model, data, learner, seed), columns)
         except FitInterrupted as stop:
             raise FitInterrupted(on_host_fit(stop.fit, columns)) from None
+
+
+def glance(model: Any, data: AbstractPartitions, seed: int) -> Overview:
+    """The overview of rows or sequences under an engine."""
+    if isinstance(data.source, SequenceRows):
+        return sequence_overview(data, model, seed)[0]
+    return overview(data, seed, model.likelihood.states)
 
 
 def _fit(model: Any, data: AbstractPartitions, learner: EM, seed: int) -> Fit:
     rows = data.source
     if rows.rows <= SMALL:
-        values, weight = map(np.concatenate, zip(*weighted_batches(rows), strict=True))
+        values, weight, label = whole(rows)
         require_observed(Table(values, rows.columns))
-        return fit_rows(model, values, weight, None, learner, seed)
-    seen = overview(data, seed)
+        codes = read_labels(label, len(values), model.likelihood.states)
+        return fit_rows(model, values, weight, codes, learner, seed)
+    seen = overview(data, seed, model.likelihood.states)
     require_observed(Table(np.where(seen.observed > 0, 0.0, np.nan)[None], rows.columns))
-    if model.likelihood.quadratic and not seen.missing and rows.rows > 4 * rows.width:
+    enough = not seen.missing and not rows.labelled and rows.rows > 4 * rows.width
+    if model.likelihood.quadratic and enough:
         return _fit_moments(model, data, seen, learner, seed)
     plan, models = _planned(model, seen.sample, seen, learner, seed)
     starts = None
@@ -104,6 +116,6 @@ def _fit_moments(
 def _moments(part: Source, scaling: tuple[np.ndarray, np.ndarray]) -> SecondMoments:
     moments = SecondMoments(*scaling)
     with closing(ahead(weighted_batches(part))) as batches:
-        for values, weight in batches:
+        for values, weight, _ in batches:
             moments.add(values, weight)
     return moments

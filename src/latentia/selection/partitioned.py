@@ -1,9 +1,13 @@
 """Candidates side by side on data under some engine, one after another."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
+from typing import Any
 
+from latentia.data.engines import engine_of
 from latentia.data.interface import AbstractPartitions
+from latentia.data.sources import source_of
 from latentia.learning import EM
 from latentia.learning.streaming import fit_partitioned
 
@@ -12,6 +16,28 @@ from .selecting import row_of
 from .selection import Selection, best_of
 
 CRITERIA = ("bic", "aic", "icl")
+
+
+def select_under(
+    engine: Any,
+    candidates: Callable[[int], Sequence[Candidate]],
+    data: Any,
+    weights: Any,
+    *,
+    criterion: str,
+    learner: EM,
+    key: int,
+) -> Selection:
+    """Compare candidates for data of so many columns under an engine; see ``latentia.select``."""
+    source = source_of(data, weights)
+    if learner.checkpoint is not None:
+        raise ValueError(
+            "checkpoint should be None for a selection, whose candidates would share it: fit them "
+            "one by one."
+        )
+    with closing(engine_of(engine).open(source)) as opened:
+        found = candidates(source.width)
+        return compare_partitioned(found, opened, criterion=criterion, learner=learner, key=key)
 
 
 def compare_partitioned(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from latentia.data import encode, infer_items
+from latentia.data.sources import is_named, is_stream
 from latentia.data.table import Table, read_table, read_weights, require_observed
 from latentia.learning import EM, Fit
 from latentia.learning.grid import Grid, shares_program
@@ -34,12 +35,14 @@ def select(
     learner: EM = EM(),
     key: int = 0,
     folds: int = 5,
+    engine: Any = None,
 ) -> Selection:
     """Fit candidates of different sizes and choose the best.
 
     Args:
         data: a table ``[N, D]``; NaN and null are missing. For "latent-class" its values may be
-            of any type.
+            of any type. Or what ``latentia.fit`` reads under an ``engine``: the path of files, a
+            stream, or a Dask collection.
         model: "gaussian-mixture", "factor-analysis", "ppca", "mixture-of-factor-analyzers" or
             "latent-class"; or a function from a number of components to a model whose parameters
             are not set, so that any model of the library can be compared.
@@ -48,16 +51,38 @@ def select(
         factors: the numbers of factors of factor models.
         criterion: "bic", "aic" or "icl", of which the lowest is best, or "held_out", the
             log-likelihood of rows left out in cross-validation, of which the highest is.
-        weights: ``[N]``, not negative.
+        weights: ``[N]``, not negative; with a path the name of a column.
         learner: how to fit.
         key: a whole number that decides every random choice.
+        engine: as for ``latentia.fit``; candidates are then fitted one after another.
         folds: into how many parts the rows are split, for "held_out".
 
     Returns:
         A ``Selection``. Degenerate candidates are in its table and never chosen, and a candidate
         that failed is a row of it.
     """
+    counts = numbers(components, "components")
+    kinds = (covariance,) if isinstance(covariance, str) else tuple(covariance)
+    sizes = numbers(factors, "factors")
     levels: list[int] = []
+    if engine is not None or is_stream(data) or is_named(data):
+        # Loaded here, since few comparisons need it.
+        from .partitioned import select_under
+
+        def candidates_for(width: int) -> list[Candidate]:
+            if not isinstance(model, str):
+                return built(model, counts)
+            return named(model, width, counts, sizes, kinds, levels)
+
+        if model == "latent-class":
+            raise ValueError(
+                "model should be a function under an engine and not 'latent-class', whose levels "
+                "are not known before: pass lambda k: a model with Categorical(levels=[...])."
+            )
+        chosen = "stream" if engine is None else engine
+        return select_under(
+            chosen, candidates_for, data, weights, criterion=criterion, learner=learner, key=key
+        )
     if model == "latent-class":
         schema = infer_items(data, argument="data")
         levels = [len(column.levels or ()) for column in schema.columns]
@@ -65,10 +90,7 @@ def select(
     else:
         table = read_table(data)
     require_observed(table)
-    counts = numbers(components, "components")
     if isinstance(model, str):
-        kinds = (covariance,) if isinstance(covariance, str) else tuple(covariance)
-        sizes = numbers(factors, "factors")
         candidates = named(model, table.values.shape[1], counts, sizes, kinds, levels)
     else:
         candidates = built(model, counts)
