@@ -20,6 +20,7 @@ def series(seed=0):
     return x[:, None], u
 
 
+@pytest.mark.slow
 def test_answers_and_forecasts_are_those_of_the_dense_gaussian():
     x, u = series()
     effects = np.array([5.0, -0.003])

@@ -95,6 +95,7 @@ def test_6_sample_returns_the_rows_asked(count):
     assert sample(thirds, 0, count).x.shape == (count, 2)
 
 
+@pytest.mark.slow
 def test_7_and_22_weights_sum_to_one_after_few_rows():
     found = fit(unset(Gaussian(dim=2), 1), FAITHFUL[:20].astype(np.float32))
     weights = found.model.prior.weights
@@ -261,6 +262,7 @@ def test_noise_of_1e_12_is_scored_right():
     np.testing.assert_allclose(score(model, x), expected, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_parameters_and_data_of_different_precisions():
     model = MODELS["student t mixture"]
     narrow = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), model)

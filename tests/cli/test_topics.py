@@ -2,10 +2,12 @@ import csv
 import json
 
 import numpy as np
+import pytest
 
 from cli.test_cli import ask
 
 
+@pytest.mark.slow
 def test_topics_from_a_table_of_counts(tmp_path):
     rng = np.random.default_rng(0)
     topics = np.array([[0.45, 0.45, 0.05, 0.05], [0.05, 0.05, 0.45, 0.45]])

@@ -26,6 +26,7 @@ def test_as_the_only_state_it_is_the_mixture_model():
     np.testing.assert_allclose(latentia.score(inner.model, x), latentia.score(outer.model, x), 1e-4)
 
 
+@pytest.mark.slow
 def test_states_of_several_parts_are_found():
     rng = np.random.default_rng(0)
     centres = np.array([[0, 0], [4, 0], [0, 30], [4, 33]])

@@ -122,6 +122,7 @@ def test_fixed_degrees_are_kept_and_are_no_parameter():
     assert fitted(StudentT(dim=2), x).log_likelihood >= fit.log_likelihood
 
 
+@pytest.mark.slow
 def test_far_outliers_do_not_overflow():
     x = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
     x[0] = 1e15

@@ -104,8 +104,9 @@ def test_what_is_no_table_of_numbers_is_refused(estimator, case):
     assert "X" in str(refused.value)
 
 
-# The core reads paths itself, and has sentences of its own for what is wrong with one.
-@pytest.mark.parametrize("case", sorted(set(SHAPES) - {"a path"}))
+# The core reads paths itself, with sentences of its own for what is wrong with one, and sparse
+# matrices batch by batch.
+@pytest.mark.parametrize("case", sorted(set(SHAPES) - {"a path", "sparse array", "sparse matrix"}))
 def test_the_core_refuses_it_too(fitted, case):
     bad, error, message = SHAPES[case]
     with pytest.raises(error, match=message) as refused:
@@ -114,11 +115,11 @@ def test_the_core_refuses_it_too(fitted, case):
 
 
 def test_a_path_that_leads_to_no_parquet_file_is_named(fitted, tmp_path):
-    with pytest.raises(FileNotFoundError, match="data.csv"):
-        latentia.fit(fitted.model_, tmp_path / "data.csv")
-    (tmp_path / "data.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="data.csv' is damaged or is no Parquet file"):
-        latentia.fit(fitted.model_, tmp_path / "data.csv")
+    with pytest.raises(FileNotFoundError, match="data.parquet"):
+        latentia.fit(fitted.model_, tmp_path / "data.parquet")
+    (tmp_path / "data.parquet").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="data.parquet' is damaged or is no Parquet file"):
+        latentia.fit(fitted.model_, tmp_path / "data.parquet")
 
 
 @pytest.mark.parametrize("case", sorted(set(SHAPES) - {"no observed column"}))

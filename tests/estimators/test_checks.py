@@ -30,13 +30,14 @@ RELATIVES = [
 no_variance = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
+@pytest.mark.slow
 @no_variance
 @parametrize_with_checks([GaussianMixture()])
 def test_check(estimator, check):
     check(estimator)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @no_variance
 @parametrize_with_checks([FactorAnalysis()])
 def test_check_of_factors(estimator, check):

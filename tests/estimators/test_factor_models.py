@@ -113,6 +113,7 @@ def test_missing_marginal_conditional_impute(model, X, holes):
     np.testing.assert_allclose(joint, rest + model.marginal([1]).score_samples([[0.3]]), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_inverse_transform_and_draws(X):
     model = FactorAnalysis(2, random_state=1).fit(X)
     np.testing.assert_allclose(model.inverse_transform(np.zeros((1, 2)))[0], model.mean_)

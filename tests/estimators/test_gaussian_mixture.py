@@ -135,6 +135,7 @@ def test_weights_count_rows(X):
     assert weighted.bic(few, weights) == pytest.approx(weighted.fit_.bic)
 
 
+@pytest.mark.slow
 def test_labels_hold_the_components_in_their_places(X):
     labels = np.full(len(X), -1)
     short, long = np.flatnonzero(X[:, 0] < 2.5), np.flatnonzero(X[:, 0] > 3.5)

@@ -50,7 +50,7 @@ def fitted():
     return X, lt.LatentDirichletAllocation(3, random_state=0, max_iter=40).fit(X)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @parametrize_with_checks([lt.LatentDirichletAllocation(3)])
 def test_check(estimator, check):
     check(estimator)

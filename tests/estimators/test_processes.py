@@ -158,6 +158,7 @@ def test_the_import_changes_no_setting_of_jax():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=SECONDS)
 
 
+@pytest.mark.slow
 def test_partial_fit_learns_from_batches_and_goes_on_from_fit(fitted):
     order = np.random.default_rng(0).permutation(len(X))
     halves = np.array_split(X[order], 2)

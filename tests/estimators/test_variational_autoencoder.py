@@ -44,6 +44,7 @@ def test_it_is_saved_as_data_and_answers_the_same(fitted, pictures, tmp_path):
         lt.load(path)
 
 
+@pytest.mark.slow
 def test_partial_fit_goes_on_from_the_weights(fitted, pictures):
     again = clone(fitted).partial_fit(pictures)
     before = again.model_.likelihood.network.layers[0].weight
@@ -51,6 +52,7 @@ def test_partial_fit_goes_on_from_the_weights(fitted, pictures):
     assert not np.array_equal(before, again.model_.likelihood.network.layers[0].weight)
 
 
+@pytest.mark.slow
 def test_missing_entries_of_a_table_are_integrated_out():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(60, 4)) * [1, 10, 100, 0.1]
@@ -92,6 +94,7 @@ def test_covariates_make_it_conditional(network, pictures, tmp_path):
         vae.transform(pictures)
 
 
+@pytest.mark.exhaustive
 def test_rows_of_no_weight_are_not_looked_at():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(40, 3)).astype(np.float32)

@@ -44,6 +44,7 @@ def data():
     return (rng.normal(size=(60, 2)) @ LOADINGS.T + SCALE * rng.normal(size=(60, 5))).astype("f4")
 
 
+@pytest.mark.slow
 def test_the_gap_is_that_of_the_exact_posterior_and_shared_out_right(data):
     precision = np.eye(2) + LOADINGS.T @ LOADINGS / SCALE**2
     covariance = LOADINGS @ LOADINGS.T + SCALE**2 * np.eye(5)
@@ -76,6 +77,7 @@ def test_refine_is_checked(data):
         lt.evaluate(linear_model(0.0), data, refine=-1)
 
 
+@pytest.mark.slow
 def test_annealing_finds_the_evidence_and_bounds_it_from_both_sides(data):
     covariance = LOADINGS @ LOADINGS.T + SCALE**2 * np.eye(5)
     exact = multivariate_normal(np.zeros(5), covariance)

@@ -25,7 +25,8 @@ def test_earthquakes(states, start):
     assert fit.degrees_of_freedom == states**2 + (start == "free") * (states - 1)
 
 
-@pytest.mark.parametrize("states", [2, pytest.param(3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("states", [2, 3])
 def test_faithful_as_a_series(states):
     fit = latentia.fit(hidden_markov(DiagonalGaussian(dim=2), states), table("faithful"))
     assert fit.log_likelihood >= NUMBERS["faithful_hmm"][str(states)] - SLACK

@@ -83,6 +83,7 @@ def test_a_datum_without_entries_leaves_the_prior():
     np.testing.assert_allclose(posterior.covariance[0], np.eye(2), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_refinement_raises_the_bound_of_each_datum():
     plain = linear_model(draws=1000, random=True)
     x = lt.sample(plain, 5, 8).x

@@ -64,6 +64,7 @@ def test_the_four_questions_are_those_of_a_gaussian_regression():
     np.testing.assert_allclose(np.cov(drawn.T), COVARIANCE, atol=0.15)
 
 
+@pytest.mark.slow
 def test_training_finds_the_regression():
     x, u = data(1500)
     decoder, encoder = MLP(3, 3, (), key=0), MLP(4, 4, (), key=1)

@@ -73,10 +73,7 @@ def model_of(kind):
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        pytest.param(k, marks=() if k in ("binary", "count") else pytest.mark.slow)
-        for k in RESPONSES
-    ],
+    [pytest.param(k, marks=() if k == "binary" else pytest.mark.slow) for k in RESPONSES],
 )
 def test_item_response_is_quadrature_at_400_nodes(kind):
     model = model_of(kind)

@@ -100,9 +100,9 @@ def one_step(prior, likelihood, rows):
 @pytest.mark.parametrize(
     ("learned", "driven"),
     [
-        (EVERYTHING, ("controls",)),
-        pytest.param(("transition",), ("controls",), marks=pytest.mark.slow),
-        pytest.param(("drift", "noise"), (), marks=pytest.mark.slow),
+        pytest.param(EVERYTHING, ("controls",), marks=pytest.mark.slow),
+        pytest.param(("transition",), ("controls",), marks=pytest.mark.exhaustive),
+        pytest.param(("drift", "noise"), (), marks=pytest.mark.exhaustive),
     ],
 )
 def test_maximize_is_the_regression_on_the_step_before_and_the_covariates(learned, driven):

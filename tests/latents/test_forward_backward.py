@@ -78,6 +78,7 @@ def test_one_step_is_a_mixture():
     assert (np.asarray(found.moves) == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sticky", [0.0, 0.999])
 def test_pieces_of_a_long_sequence_are_the_whole(sticky):
     start, moves, values = chain(4, 5003, 1)

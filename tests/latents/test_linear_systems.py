@@ -120,6 +120,7 @@ def test_a_diffuse_start_that_was_never_seen_is_unbounded():
     assert np.isfinite(short.mean).all() and np.isfinite(short.log_evidence)
 
 
+@pytest.mark.slow
 def test_a_nearly_exact_observation_is_as_good_as_an_exact_one():
     """Noise variance 1e-12 and moves without noise: the first steps determine everything."""
     chain = lt.GaussianChain(

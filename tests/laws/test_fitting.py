@@ -5,15 +5,18 @@ from catalogue import MODELS
 from latentia.testing import FITTING_LAWS, cast
 from laws.cases import tier
 
-# Whole fits take the longest to compile, so most of these wait for the slow tier.
+# Whole fits take the longest to compile, so most of these wait for the other tiers.
 QUICK = {
     "fits_end_at_a_maximum": ("gaussian mixture", "factor analysis"),
     "units_do_not_matter": ("gaussian mixture", "factor analysis"),
     "acceleration_changes_the_way_only": ("gaussian mixture",),
     "empty_rows_change_nothing": ("gaussian mixture", "factor analysis"),
     "a_prior_is_part_of_the_objective": ("gaussian mixture",),
-    "precisions_fit_alike": ("gaussian mixture",),
+    "precisions_fit_alike": (),
 }
+
+
+SLOW = ("gaussian hidden markov model", "linear dynamical system", "latent classes", "topics")
 
 
 def cases():
@@ -23,8 +26,9 @@ def cases():
             for law in FITTING_LAWS:
                 wide = precision is np.float64
                 marks = tier(name, precision, name in QUICK[law.__name__] and wide)
-                if marks and not (wide and law is FITTING_LAWS[0]):
-                    marks = pytest.mark.exhaustive
+                if marks:
+                    chosen = wide and law is FITTING_LAWS[0] and name in SLOW
+                    marks = pytest.mark.slow if chosen else pytest.mark.exhaustive
                 label = f"{law.__name__}-{name}-{np.dtype(precision)}"
                 yield pytest.param(law, name, precision, id=label, marks=marks)
 

@@ -9,7 +9,8 @@ LABELLED = {n: m for n, m in MODELS.items() if isinstance(m.prior, AbstractLabel
 
 
 @pytest.mark.parametrize(
-    ("law", "model"), cases(INFERENCE_LAWS, MODELS, ("posterior_follows_bayes",))
+    ("law", "model"),
+    cases(INFERENCE_LAWS, MODELS, ("posterior_follows_bayes",), ("posterior_follows_bayes",)),
 )
 def test_inference(law, model):
     law(model)

@@ -8,11 +8,15 @@ from laws.tiers import LATENT, STEPPING
 COMPLETE_ONES = {n: m for n, m in MODELS.items() if n not in LATENT | STEPPING}
 
 
-@pytest.mark.parametrize(("law", "model"), cases(ITERATION_LAWS, MODELS, ("em_never_falls",)))
+@pytest.mark.parametrize(
+    ("law", "model"), cases(ITERATION_LAWS, MODELS, ("em_never_falls",), ("em_never_falls",))
+)
 def test_iteration(law, model):
     law(model)
 
 
-@pytest.mark.parametrize(("law", "model"), cases(COMPLETE_MODEL_LAWS, COMPLETE_ONES))
+@pytest.mark.parametrize(
+    ("law", "model"), cases(COMPLETE_MODEL_LAWS, COMPLETE_ONES, main=("em_step_is_the_maximum",))
+)
 def test_complete_model(law, model):
     law(model)

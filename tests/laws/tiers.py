@@ -17,12 +17,10 @@ STEPPING = {"poisson regression", "mixture of poisson regressions", "driven mark
 EVERYDAY = (
     "gaussian mixture",
     "factor analysis",
-    "gaussian hidden markov model",
     "gaussian",
     "diagonal gaussian",
     "categorical",
     "poisson",
-    "student t",
 )
 """What the laws run on by default; all else takes long to compile."""
 

@@ -84,6 +84,7 @@ def rates(states, covariates=1):
     return LatentVariableModel(Discrete(states), Switch(part, states))
 
 
+@pytest.mark.exhaustive
 def test_one_state_of_counts_has_no_slope_at_the_end():
     u, x = counts()
     x[5] = np.nan
@@ -97,6 +98,7 @@ def test_one_state_of_counts_has_no_slope_at_the_end():
     assert fit.degrees_of_freedom == 3
 
 
+@pytest.mark.exhaustive
 def test_a_mixture_of_poisson_regressions_on_npreg():
     x = numbers("flexmix_npreg", ["x", "yp"])
     fit = latentia.fit(rates(2), x[:, 1:], given=x[:, :1])

@@ -70,6 +70,7 @@ def assert_same(fit, other, rtol=1e-12):
         assert type(a) is np.ndarray
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES, ids=str)
 def test_every_engine_gives_what_memory_gives(folder, memory, client, engine):
     engine = Dask(client, partitions=3) if engine == "in-process dask" else engine

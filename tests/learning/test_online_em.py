@@ -97,9 +97,8 @@ def test_with_a_step_of_one_it_is_one_step_of_em(name, holes):
     np.testing.assert_allclose(score, stepped.trace[0], rtol=1e-11)
 
 
-@pytest.mark.parametrize(
-    "name", ["mixture", *(pytest.param(n, marks=pytest.mark.slow) for n in CASES if n != "mixture")]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
 def test_no_step_changes_nothing_and_the_optimum_stays(name):
     make, draw = CASES[name]
     values = draw()

@@ -97,7 +97,7 @@ def test_a_full_disk_loses_nothing_but_the_epoch(tmp_path, monkeypatch):
 
 
 def test_an_epoch_sees_every_datum_once_with_a_smaller_last_batch():
-    schedule = Schedule(lt.ELBO(), 30, 4, 4, 1e-3, 1.0, False, True)
+    schedule = Schedule(lt.ELBO(), 30, 4, 4, 1e-3, 1.0, False, True, False, None)
     order = np.asarray(order_of(jax.random.key(0), 0, rows=100, schedule=schedule))
     assert order.shape == (4, 30) and (order[-1, 10:] == -1).all()
     assert sorted(order[order >= 0]) == list(range(100))
@@ -119,6 +119,7 @@ def test_a_number_that_is_not_finite_stops_training_and_the_place_is_told():
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(fit.model))
 
 
+@pytest.mark.slow
 def test_the_doubly_reparameterised_gradient_is_that_of_the_bound():
     """On average over draws, for decoder and encoder; the draws are paired to be few."""
     fit = lt.fit(linear_model(), data(), learner=QUICK)

@@ -121,6 +121,7 @@ def test_a_stream_gives_what_memory_gives(stream, name):
     assert streamed.columns == tuple(f"x{i}" for i in range(values.shape[1]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_iter", [0, 1])
 def test_given_parameters_are_where_it_starts(stream, max_iter):
     values = blobs()
@@ -130,6 +131,7 @@ def test_given_parameters_are_where_it_starts(stream, max_iter):
     assert_same_fit(latentia.fit(begun, stream(values), learner=learner), memory)
 
 
+@pytest.mark.slow
 def test_the_size_of_batches_does_not_matter(stream):
     # Sums in another order may let another of equally good starts go on.
     values, learner = blobs(), EM(tol=1e-12)
@@ -207,7 +209,7 @@ def interrupting(monkeypatch, module, name, at):
 # The first batch that is awaited in the second pass, of three batches each, is the fourth.
 @pytest.mark.parametrize(
     ("module", "name", "at", "whole"),
-    [(passes, "_step", 4, 3), (summing.jax, "block_until_ready", 5, 1)],
+    [(passes, "step", 4, 3), (summing.jax, "block_until_ready", 5, 1)],
 )
 def test_ctrl_c_keeps_the_last_whole_pass(stream, monkeypatch, module, name, at, whole):
     begun = latentia.fit(mixture(), blobs(300)).model

@@ -103,6 +103,7 @@ def test_several_names_are_summed_jointly_and_told_apart():
     np.testing.assert_allclose(found["scale"], joint.sum(1) / total[:, None], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_states_are_drawn_by_their_probabilities():
     model = lt.LatentVariableModel(
         lt.Continuous({"m": Normal(CENTRES, 0.01), "w": Dirichlet(500 * WEIGHTS)}),

@@ -27,7 +27,8 @@ def same(first, second, tolerance=1e-8):
     assert first.columns == second.columns
 
 
-@pytest.mark.parametrize("missing", [False, pytest.param(True, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("missing", [False, True])
 def test_a_grid_finds_what_single_fits_find(missing):
     data = FAITHFUL.copy()
     if missing:
