@@ -73,7 +73,7 @@ def test_one_datum_takes_the_covariates_of_one():
         lt.score(FACTORS, np.ones(4), given=0.5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_names_of_columns_are_kept():
     pandas = pytest.importorskip("pandas")
     drawn = np.random.default_rng(0).normal(size=(30, 3))
@@ -101,7 +101,7 @@ def test_a_single_step_of_a_driven_chain_is_a_mixture():
         )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_single_steps_are_learned_from_as_a_mixture_is():
     mixture = lt.LatentVariableModel(lt.Discrete(DRIVEN.prior.start), DRIVEN.likelihood.emission)
     x = lt.sample(mixture, 0, 60).x

@@ -228,7 +228,7 @@ def test_47_a_singular_prior_covariance_is_sampled():
     np.testing.assert_allclose(x[:, 0], x[:, 1], atol=1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("states", [2, 5])
 def test_57_duplicates_and_too_many_components_end(states):
     x = np.repeat(np.array([[0.0, 1.0], [2.0, 1.0]]), 10, axis=0)
@@ -262,7 +262,7 @@ def test_noise_of_1e_12_is_scored_right():
     np.testing.assert_allclose(score(model, x), expected, rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_parameters_and_data_of_different_precisions():
     model = MODELS["student t mixture"]
     narrow = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), model)
@@ -271,7 +271,7 @@ def test_parameters_and_data_of_different_precisions():
     np.testing.assert_allclose(found, found[0], rtol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_nested_models_are_ordered():
     free, tied = (fit(unset(Gaussian(dim=2, tied=t), 2), FAITHFUL) for t in (False, True))
     assert tied.log_likelihood <= free.log_likelihood

@@ -46,7 +46,7 @@ def test_parts_of_any_family_and_inside_a_product():
     np.testing.assert_allclose(np.sort(rates.ravel()), [1.0, 12.0], atol=0.4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ties_hold_within_each_mixture():
     x = load_faithful().data
     fit = latentia.fit(alone(Mixture(2, Gaussian(dim=2, tied=True)), 2), x)
@@ -56,7 +56,7 @@ def test_ties_hold_within_each_mixture():
     assert fit.degrees_of_freedom == 1 + 2 * (1 + 4 + 3)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_collapsed_part_is_flagged():
     x = np.concatenate([np.random.default_rng(0).normal(size=50), np.full(50, 7.0)])[:, None]
     fit = latentia.fit(alone(Mixture(2, Gaussian(dim=1))), x)

@@ -89,7 +89,7 @@ def test_real_data_with_missing_entries():
     assert fitted(StudentT(dim=2), x).log_likelihood == pytest.approx(value, abs=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_outliers_have_little_say():
     clean = load_faithful().data
     dirty = clean.copy()
@@ -104,7 +104,7 @@ def test_outliers_have_little_say():
     assert moved(latentia.Gaussian(dim=2), "mean").min() > 0.5
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_gaussian_data_end_near_the_gaussian():
     x = np.random.default_rng(0).uniform(size=(200, 2))
     student, gaussian = fitted(StudentT(dim=2), x), fitted(latentia.Gaussian(dim=2), x)

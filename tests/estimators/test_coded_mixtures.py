@@ -78,8 +78,13 @@ def test_levels_that_were_not_there(slides):
     np.testing.assert_allclose(model.predict_proba(strange), model.predict_proba(lost))
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["diag", "full", "tied"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("diag", marks=pytest.mark.slow),
+        *(pytest.param(kind, marks=pytest.mark.exhaustive) for kind in ("full", "tied")),
+    ],
+)
 def test_mixed_columns(mixed, kind):
     model = MixedMixture(2, covariance_type=kind).fit(mixed)
     assert model.score(mixed) == pytest.approx(model.fit_.objective, abs=1e-6)
@@ -116,7 +121,7 @@ def test_a_schema_says_otherwise(mixed):
         MixedMixture(2, schema={"vists": "gaussian"}).fit(mixed)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_numbers_alone_are_a_gaussian_mixture():
     rows = np.random.default_rng(0).normal(size=(100, 2))
     rows[:50] += 4

@@ -44,7 +44,7 @@ def test_factor_analysis_is_that_of_scikit_learn(X):
     assert {name for name in dir(peer) if not name.startswith("_")} <= set(dir(ours))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_default_has_as_many_factors_as_columns_and_none_is_noise_alone(X):
     assert FactorAnalysis().fit(X).transform(X).shape == X.shape
     alone = FactorAnalysis(0).fit(X)
@@ -53,7 +53,7 @@ def test_default_has_as_many_factors_as_columns_and_none_is_noise_alone(X):
     np.testing.assert_allclose(alone.noise_variance_, X.var(axis=0))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("method", ["varimax", "quartimax"])
 def test_rotations_keep_the_density_and_raise_their_criterion(method):
     X = scale(load_wine().data)
@@ -92,9 +92,13 @@ def test_mixture_of_factor_analyzers(X):
     assert "2 components, 1 factors" in model.summary()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "model", [FactorAnalysis(2), ProbabilisticPCA(2), MixtureOfFactorAnalyzers(2, 1)]
+    "model",
+    [
+        pytest.param(FactorAnalysis(2), marks=pytest.mark.slow),
+        pytest.param(ProbabilisticPCA(2), marks=pytest.mark.exhaustive),
+        pytest.param(MixtureOfFactorAnalyzers(2, 1), marks=pytest.mark.exhaustive),
+    ],
 )
 def test_missing_marginal_conditional_impute(model, X, holes):
     model.fit(holes)

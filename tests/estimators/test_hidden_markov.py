@@ -40,8 +40,13 @@ def set_by_hand(cls=GaussianHMM, kind="full"):
     return model
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param("full", marks=pytest.mark.slow),
+        *(pytest.param(k, marks=pytest.mark.exhaustive) for k in ("tied", "diag", "spherical")),
+    ],
+)
 def test_answers_are_those_of_hmmlearn(kind):
     hmm = pytest.importorskip("hmmlearn.hmm")
     mine, theirs = set_by_hand(kind=kind), set_by_hand(hmm.GaussianHMM, kind)
@@ -82,7 +87,7 @@ def test_other_emissions_score_as_in_hmmlearn():
     assert mine.score(codes) == pytest.approx(theirs.score(codes), rel=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "kind",
     ["diag", *(pytest.param(k, marks=pytest.mark.slow) for k in ("tied", "full", "spherical"))],

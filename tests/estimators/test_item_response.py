@@ -168,7 +168,7 @@ def test_one_item_says_its_share_and_no_more(lsat):
     assert one._n_parameters() == 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_slope_that_grows_for_ever_stops_at_the_bound(lsat):
     # The same item three times.
     same = np.repeat(lsat[["Item 3"]].to_numpy(), 3, axis=1)

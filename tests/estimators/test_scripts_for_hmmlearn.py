@@ -47,7 +47,7 @@ def test_sampling_and_decoding(hmm):
     assert best.get_stationary_distribution().sum() == pytest.approx(1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_several_sequences_saved_and_loaded(hmm):
     first, _ = four_blobs(hmm).sample(60, random_state=2)
     second, _ = four_blobs(hmm).sample(40, random_state=3)
@@ -81,7 +81,7 @@ def test_the_casino_with_loaded_dice(hmm):
     assert np.mean((best.predict(rolls) == loaded) == (states == 1)) > 0.75
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_how_many_regimes_of_earthquakes(hmm):
     counts = load_earthquakes().data[:, 1:].astype(int)
     scores, models = [], []
@@ -99,7 +99,7 @@ def test_how_many_regimes_of_earthquakes(hmm):
     assert rates.shape == counts.shape and 10 < rates.min() < rates.max() < 30
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_number_of_components_is_chosen(hmm):
     x, _ = four_blobs(hmm).sample(200, random_state=0)
     bic = {}

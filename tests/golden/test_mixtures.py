@@ -58,8 +58,8 @@ def test_mclust_grid_some(row):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("row", list(cells(quick=False))[::5])
-def test_mclust_grid_a_fifth(row):
+@pytest.mark.parametrize("row", list(cells(quick=False))[::12])
+def test_mclust_grid_some_more(row):
     reach(row)
 
 

@@ -122,7 +122,7 @@ def test_steep_curves_get_as_many_nodes_as_they_need():
     assert str(posterior.rule.count(1)) in posterior.method
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_estimated_error_is_no_smaller_than_the_true_one():
     model, x = model_of("count"), np.array([[9.0, 4.0, 30.0], [0.0, 0.0, 0.0], [40.0, 5.0, 90.0]])
     exact = score(model, x)

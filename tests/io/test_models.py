@@ -131,8 +131,13 @@ def estimators():
     ]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("estimator", "data"), estimators(), ids=range(5))
+@pytest.mark.parametrize(
+    ("estimator", "data"),
+    [
+        pytest.param(*one, id=str(i), marks=pytest.mark.exhaustive if i % 2 else pytest.mark.slow)
+        for i, one in enumerate(estimators())
+    ],
+)
 def test_estimators_load_without_their_data(estimator, data, tmp_path):
     path = tmp_path / "model.safetensors"
     estimator.fit(data)

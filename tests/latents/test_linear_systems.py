@@ -143,7 +143,7 @@ def test_a_nearly_exact_observation_is_as_good_as_an_exact_one():
     np.testing.assert_allclose(posterior.log_evidence, expected, rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_estimator_finds_the_system():
     x = lt.sample(system(100), 5, 6).x
     rows, lengths = x.reshape(-1, 3), [100] * 6

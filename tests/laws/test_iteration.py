@@ -15,8 +15,6 @@ def test_iteration(law, model):
     law(model)
 
 
-@pytest.mark.parametrize(
-    ("law", "model"), cases(COMPLETE_MODEL_LAWS, COMPLETE_ONES, main=("em_step_is_the_maximum",))
-)
+@pytest.mark.parametrize(("law", "model"), cases(COMPLETE_MODEL_LAWS, COMPLETE_ONES, main=()))
 def test_complete_model(law, model):
     law(model)

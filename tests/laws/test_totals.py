@@ -148,7 +148,7 @@ def test_what_is_gathered_is_in_the_order_of_the_partitions(make, folder, name):
         assert sum(count for count, _ in found) == len(VALUES)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_two_devices_sum_as_one_does():
     code = """
         import jax, numpy as np

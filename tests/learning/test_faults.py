@@ -1,6 +1,7 @@
 """What can go wrong in the middle of a fit: the same numbers as without, or one clear sentence."""
 
 import errno
+import itertools
 import os
 import shutil
 import signal
@@ -140,13 +141,16 @@ def all_of_them(sign):
         worker.send_signal(sign)
 
 
-@pytest.mark.parametrize("harm", [one, all_of_them])
-@pytest.mark.parametrize(
-    "keep",
-    [pytest.param(0, marks=pytest.mark.exhaustive), pytest.param(10**9, marks=pytest.mark.slow)],
-)
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGSTOP])
-@pytest.mark.parametrize("kind", [Dask, Processes])
+def trials():
+    """Every engine, signal, number of kept rows and victims; one kill and one freeze are slow."""
+    chosen = [(Dask, signal.SIGKILL, 10**9, all_of_them), (Processes, signal.SIGSTOP, 10**9, one)]
+    kinds, signs = (Dask, Processes), (signal.SIGKILL, signal.SIGSTOP)
+    for trial in itertools.product(kinds, signs, (0, 10**9), (one, all_of_them)):
+        marks = pytest.mark.slow if trial in chosen else pytest.mark.exhaustive
+        yield pytest.param(*trial, marks=marks)
+
+
+@pytest.mark.parametrize(("kind", "sign", "keep", "harm"), list(trials()))
 def test_lost_and_frozen_workers_change_no_bit(
     folder, at_pass, undisturbed, kind, sign, keep, harm
 ):

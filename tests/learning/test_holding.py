@@ -57,7 +57,7 @@ def test_a_fixed_mean_is_kept_and_the_rest_is_at_the_maximum():
     assert fit.log_likelihood < whole.log_likelihood
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_full_covariance_is_about_the_fixed_mean():
     x = clusters()
     given = Gaussian(np.array([[1.0, 1.0]]), np.full((1, 2, 2), UNSET))
@@ -121,7 +121,7 @@ def test_names_that_do_not_fit_are_told(options, message):
         latentia.fit(model, np.arange(20.0)[:, None], **options)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_student_t_about_a_location_and_with_degrees_that_are_fixed():
     x = latentia.datasets.load_faithful().data
     prior = latentia.Discrete([1.0])

@@ -78,9 +78,14 @@ def followed(batches, weights=None, learner=OnlineEM(), model=None):
     return model, state
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("holes", [0.0, 0.2])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(n, marks=pytest.mark.slow if n == "mixture" else pytest.mark.exhaustive)
+        for n in NAMES
+    ],
+)
 def test_with_a_step_of_one_it_is_one_step_of_em(name, holes):
     make, draw = CASES[name]
     values = draw(holes=holes)

@@ -169,12 +169,21 @@ def test_objectives_say_what_they_are():
     assert "k = 5" in lt.ImportanceBound(5).describe()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("objective", [lt.ELBO(sticking=True), lt.ImportanceBound(5)])
 @pytest.mark.parametrize(
-    "prior",
-    [lt.MixtureLatent(3, 2), lt.VampPrior(4, 2, 5), lt.FlowLatent(2, 2, 8)],
-    ids=lambda prior: type(prior).__name__,
+    ("prior", "objective"),
+    [
+        pytest.param(
+            prior, objective, marks=marks, id=f"{type(prior).__name__}-{type(objective).__name__}"
+        )
+        for prior, objective, marks in [
+            (lt.MixtureLatent(3, 2), lt.ELBO(sticking=True), pytest.mark.slow),
+            (lt.MixtureLatent(3, 2), lt.ImportanceBound(5), pytest.mark.exhaustive),
+            (lt.VampPrior(4, 2, 5), lt.ELBO(sticking=True), pytest.mark.exhaustive),
+            (lt.VampPrior(4, 2, 5), lt.ImportanceBound(5), pytest.mark.exhaustive),
+            (lt.FlowLatent(2, 2, 8), lt.ELBO(sticking=True), pytest.mark.exhaustive),
+            (lt.FlowLatent(2, 2, 8), lt.ImportanceBound(5), pytest.mark.slow),
+        ]
+    ],
 )
 def test_learned_priors_are_learned_and_settle(prior, objective):
     x = data()

@@ -106,7 +106,7 @@ CASES = {
 
 LONG = ("mixture", "missing", "binary", "weighted", "factors, weighted")
 # Streams are partitions like those of any engine, whose laws run by default.
-MARKS = dict.fromkeys(LONG, pytest.mark.exhaustive) | {"missing": pytest.mark.slow}
+MARKS = dict.fromkeys(LONG, pytest.mark.exhaustive)
 
 
 @pytest.mark.parametrize(

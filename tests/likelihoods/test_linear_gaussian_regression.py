@@ -69,7 +69,7 @@ def test_the_fit_is_least_squares_and_factor_analysis_of_what_is_left():
     np.testing.assert_allclose(part.loadings, left.model.likelihood.loadings, atol=1e-2)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_missing_entries_and_fixed_coefficients():
     x, u = table()
     x[RNG.random(x.shape) < 0.2] = np.nan
@@ -105,7 +105,7 @@ def test_missing_entries_and_fixed_coefficients():
     assert held.log_likelihood == pytest.approx(alone.log_likelihood, abs=1e-3)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("isotropic", [True, False])
 def test_the_gradient_and_a_prior_end_where_em_does(isotropic):
     x, u = table(120)

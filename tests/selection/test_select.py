@@ -56,7 +56,7 @@ def test_the_geyser_has_three_tied_components():
     assert len(found.to_frame()) == len(found.table) == 8
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_held_out_is_the_mean_over_rows_that_were_left_out():
     table = read_table(FAITHFUL)
     candidates = [Candidate(mixture(k), k) for k in (1, 2, 3)]
@@ -72,7 +72,7 @@ def test_held_out_is_the_mean_over_rows_that_were_left_out():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_degenerate_candidates_are_listed_and_never_chosen():
     rng = np.random.default_rng(0)
     data = np.concatenate([rng.normal(size=(40, 2)), np.full((20, 2), 3.0)])
@@ -97,7 +97,7 @@ def test_a_failed_candidate_is_a_row(monkeypatch):
         _ = found.best
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_factors_and_classes_are_compared_too():
     rng = np.random.default_rng(1)
     data = rng.normal(size=(200, 1)) @ rng.normal(size=(1, 5)) + 0.3 * rng.normal(size=(200, 5))
