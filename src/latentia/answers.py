@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from latentia.data.covariates import require_covariates, with_covariates
 from latentia.data.engines import engine_of
 from latentia.data.interface import AbstractPartitions, Source
 from latentia.data.numbering import BLOCK, RowNumbers
-from latentia.data.sources import source_of
+from latentia.data.sources import is_named, is_stream, source_of
 from latentia.distributions.given import inputs
 from latentia.inference.batches import require_width
 from latentia.inference.sequences import is_sequential
@@ -29,6 +30,7 @@ def write_answers(
     data: Any,
     folder: str | os.PathLike[str],
     *,
+    given: Any = None,
     engine: Any = "stream",
 ) -> list[str]:
     """Ask a model about every row, and write the answers to Parquet files in the same order.
@@ -43,6 +45,8 @@ def write_answers(
         data: as for ``latentia.fit``: the path of Parquet files, a stream or a table.
         folder: where to write ``part-00000.parquet`` and so on, one for each partition, which all
             workers reach by this path. It is made if there is none.
+        given: covariates, for a model that uses some, as for ``latentia.fit``: with a path a list
+            with the names of columns.
         engine: as for ``latentia.fit``.
 
     Returns:
@@ -57,7 +61,10 @@ def write_answers(
     require_set(model)
     if is_sequential(model):
         raise ValueError("model should be one of rows, and not of sequences: ask it in memory.")
-    source = source_of(data, None)
+    if not (is_stream(data) or is_named(data)):
+        data, given = with_covariates(model, data, given, "data"), None
+    source = source_of(data, None, None, given)
+    require_covariates(model, source)
     require_width(model, np.empty((0, source.width)), "data")
     place = _empty_folder(folder, "answers")
     with closing(engine_of(engine).open(source)) as opened:
@@ -167,6 +174,13 @@ def _drawn(asked: tuple[Any, int, bool, Sequence[str]], numbers: np.ndarray) -> 
     return {**columns, **(latent_columns(z) if latent else {})}
 
 
+def _apart(model: Any, rows: np.ndarray) -> dict[str, Any]:
+    """Rows, and the covariates that stand behind them, as the arguments of a question."""
+    described = rows.shape[1] - inputs(model.likelihood)
+    given = rows[:, described:] if described < rows.shape[1] else None
+    return {"x": rows[:, :described], "given": given}
+
+
 def latent_columns(z: Any) -> dict[str, Any]:
     """Latent variables of many rows as columns: states, factors, or both."""
     if isinstance(z, tuple):
@@ -193,7 +207,7 @@ def posterior_columns(parts: Sequence[Any]) -> dict[str, Any]:
 
 _ASKED: dict[str, Callable[[Any, Any], dict[str, Any]]] = {
     "sample": _drawn,
-    "score": lambda model, x: {"log_likelihood": score(model, x)},
-    "map_estimate": lambda model, x: latent_columns(map_estimate(model, x)),
-    "infer": lambda model, x: posterior_columns([infer(model, x)]),
+    "score": lambda model, rows: {"log_likelihood": score(model, **_apart(model, rows))},
+    "map_estimate": lambda model, rows: latent_columns(map_estimate(model, **_apart(model, rows))),
+    "infer": lambda model, rows: posterior_columns([infer(model, **_apart(model, rows))]),
 }

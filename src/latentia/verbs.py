@@ -12,7 +12,7 @@ from latentia.data.sequence_rows import SequenceRows
 from latentia.data.sources import is_named, is_stream, source_of
 from latentia.data.sparse_rows import is_sparse, sparse_rows
 from latentia.data.table import read_labels, read_table
-from latentia.distributions.given import inputs
+from latentia.distributions.given import drivers, inputs
 from latentia.drawing import covariates, draw, draw_given, draw_x
 from latentia.inference import Ladder, choose
 from latentia.inference.amortized_answers import answer_amortized, is_deep, narrowed
@@ -21,10 +21,12 @@ from latentia.inference.batches import (
     log_evidence,
     matching,
     mode,
+    precise_enough,
     require_width,
     whole,
 )
 from latentia.inference.climbing import answer_by_climbing, climbs, require_sites
+from latentia.inference.interface import AbstractRefinable
 from latentia.inference.sequences import answer_sequences, is_sequential
 from latentia.inference.sites import AbstractSurrogate
 from latentia.latents import AbstractLabelledPrior
@@ -160,7 +162,14 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
         return answer_amortized(model, x, ask, labels, given)
     # The mode is that of the posterior and not of something in its place.
     inference = None if ask is mode else inference
-    x = x if is_stream(x) else with_covariates(model, x, given, "x")
+    if is_stream(x):
+        if given is not None:
+            raise ValueError(
+                "given should be None for a stream, of which covariates are columns: name them "
+                "when the stream is opened, as in latentia.data.parquet(path, given=[...])."
+            )
+    else:
+        x = with_covariates(model, x, given, "x")
     return _answer(model, x, ask, labels, inference)
 
 
@@ -175,10 +184,8 @@ def _answer(
     require_set(model)
     if is_stream(x):
         return _stream_answers(model, x, ask, labels, inference)
-    if is_sparse(x) and labels is None:
-        batches = sparse_rows(x, argument="x").batches()
-        parts = [_answer(model, batch[0], ask, None, inference) for batch in batches]
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    if is_sparse(x):
+        return _sparse_answers(model, x, ask, labels, inference)
     if is_sequential(model):
         return answer_sequences(model, x, ask, labels, inference)
     single = np.ndim(x) == 1 and not hasattr(x, "columns")
@@ -187,13 +194,33 @@ def _answer(
     states = getattr(model.prior, "states", 1)
     codes = read_labels(np.atleast_1d(labels) if single and labels is not None else labels,
                         len(values), states)  # fmt: skip
+    answer = _row_answers(model, values, ask, codes, inference)
+    return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
 
+
+def _row_answers(model: Any, values: np.ndarray, ask: Any, codes: Any, inference: Any) -> Any:
     def answered(model: Any, values: np.ndarray) -> Any:
         with precision_of(model, values):
             return for_rows(model, matching(model, values), ask, codes, inference)
 
-    answer = mended(answered, _has_nan, model, values)
-    return jax.tree.map(lambda leaf: leaf[0], answer) if single else answer
+    return mended(answered, _has_nan, model, values)
+
+
+def _sparse_answers(model: Any, x: Any, ask: Any, labels: Any, inference: Any) -> Any:
+    """The answers of all rows of a sparse matrix, of which a batch at a time is made dense."""
+    if is_sequential(model) or labels is not None:
+        what = "for a model of sequences" if is_sequential(model) else "with labels"
+        raise ValueError(f"x should be dense {what}, but is a sparse matrix: pass x.toarray().")
+    rows = sparse_rows(x, argument="x")
+    require_width(model, np.empty((0, rows.width)), "x")
+    inference = choose(model) if inference is None else inference
+    if isinstance(inference, AbstractRefinable):
+        # As fine as any batch needs, since the answers are put together.
+        for values, *_ in rows.batches():
+            with precision_of(model, values):
+                inference = precise_enough(model, matching(model, values), inference)
+    parts = [_row_answers(model, values, ask, None, inference) for values, *_ in rows.batches()]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 def _has_nan(answer: Any) -> bool:
@@ -205,6 +232,7 @@ def _stream_answers(model: Any, rows: Any, ask: Any, labels: Any, inference: Any
     if labels is not None:
         raise ValueError("labels should be None for a stream: pass the rows as a table.")
     if isinstance(rows, SequenceRows):
+        rows = rows.driven() if drivers(model.likelihood) else rows
         return (
             answer_sequences(model, some.data, ask, None, inference) for some in rows.sequences()
         )
@@ -291,10 +319,8 @@ def fit(
             "labels should be None, since this model has no states: use a Discrete or a Branching "
             "prior."
         )
-    if is_sparse(data):
-        # Made dense batch by batch, which a stream does.
-        data, weights, engine = source_of(data, weights), None, engine or "stream"
-    if is_named(data):
+    if is_sparse(data) or is_stream(data) or is_named(data):
+        # A sparse matrix is made dense batch by batch, which a stream does.
         data, weights, labels, given = source_of(data, weights, labels, given), None, None, None
     names = None if given is None else column_names(data)
     data = data if is_stream(data) else with_covariates(model, data, given, "data")

@@ -32,6 +32,7 @@ class Imagined:
 
     def __init__(self, rows, width=32):
         self.rows, self.width, self.batch_rows = rows, width, 65536
+        self.on_disk = True
 
     def partitions(self, count):
         return [self] * count

@@ -141,17 +141,19 @@ def test_the_size_of_batches_does_not_matter(stream):
     assert_alike(small.model, large.model, 1e-5)
 
 
-@pytest.mark.parametrize("many", [10**6, 500])
+@pytest.mark.parametrize("kept", [{}, {"MANY": 500, "SAMPLED": 300}, {"NUMBERS": 900, "LEAST": 9}])
 @pytest.mark.parametrize("batch", [1, 37, 1000, 5000])
-def test_the_sample_is_that_of_memory(monkeypatch, many, batch):
-    monkeypatch.setattr(condensing, "MANY", many)
-    monkeypatch.setattr(condensing, "SAMPLED", 300)
+def test_the_sample_is_that_of_memory(monkeypatch, kept, batch):
+    for name, value in kept.items():
+        monkeypatch.setattr(condensing, name, value)
     values, weight = blobs(1500, holes=0.1), WEIGHT[:1500] * np.pi
     total = np.cumsum(weight[weight > 0])[-1]
-    rows = Gathering(np.count_nonzero(weight), total, seed=3)
+    rows = Gathering(np.count_nonzero(weight), total, columns=values.shape[1], seed=3)
     for first in range(0, 1500, batch):
         rows.add(values[first : first + batch], weight[first : first + batch])
     unique, mass, _ = condense(values, weight, limit=200, seed=3)
+    if "NUMBERS" in kept:
+        assert sum(map(len, rows._rows)) == 900 // values.shape[1]
     got = rows.condense(200)
     np.testing.assert_array_equal(got[0], unique)
     np.testing.assert_allclose(got[1], mass, rtol=1e-13)

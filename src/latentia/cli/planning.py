@@ -1,6 +1,7 @@
 """``latentia plan``: what a fit will take, before it is begun."""
 
 import json
+import os
 from dataclasses import asdict
 from typing import Any
 
@@ -99,18 +100,19 @@ def _source(data: str, options: dict[str, Any]) -> tuple[tuple[Any, Any], Any]:
 
     from . import tables
 
-    if data == "-" or data.endswith((".csv", ".tsv", ".txt")):
+    if data == "-" or (data.endswith((".csv", ".txt")) and os.path.isfile(data)):
         table, weights = tables.choose(
             tables.read(data), options["columns"] or (), options["ignore"] or (),
             options["weights"],
         )  # fmt: skip
         return (table, weights), table
-    from latentia.data import parquet
+    from latentia.data.sources import opener_of
 
-    source = parquet(data, columns=options["columns"], weights=options["weights"])
+    opened = opener_of(data)
+    source = opened(data, columns=options["columns"], weights=options["weights"])
     if options["ignore"]:
         kept = [name for name in source.columns if name not in options["ignore"]]
-        source = parquet(data, columns=kept, weights=options["weights"])
+        source = opened(data, columns=kept, weights=options["weights"])
     first = next(iter(source.batches()))[0]
     head = pa.table(dict(zip(source.columns, first[:1000].T, strict=True)))
     return (source, None), head

@@ -17,8 +17,13 @@ class _Arrow(NamedTuple):
 
     def look(self, path: str) -> tuple[list[str], list[tuple[int, tuple[Any, ...]]]]:
         """See ``Format``."""
+        import pyarrow as pa
+
         reader = _opened(path)
-        rows = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
+        try:
+            rows = [reader.get_batch(i).num_rows for i in range(reader.num_record_batches)]
+        except (pa.ArrowException, OSError) as error:
+            raise unreadable(path, "Arrow", error) from error
         return reader.schema.names, [(count, (i,)) for i, count in enumerate(rows)]
 
     def read(self, group: Group, names: Sequence[str]) -> list[np.ndarray]:

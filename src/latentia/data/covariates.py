@@ -23,6 +23,18 @@ def with_covariates(model: Any, x: Any, given: Any, argument: str) -> Any:
     return x
 
 
+def require_covariates(model: Any, source: Any) -> None:
+    """Raise ``ValueError`` if a source has other covariates than the model uses."""
+    roles = getattr(source, "roles", None)
+    given = getattr(source, "given", None) if roles is None else roles.given
+    count = inputs(model.likelihood)
+    if given is not None and given != count:
+        raise ValueError(
+            f"given should name the {count} columns of covariates that the model uses, but the "
+            f"stream has {given}: name them where it is opened, with given=[...]."
+        )
+
+
 def column_names(data: Any) -> tuple[str, ...] | None:
     """What the columns of a data frame, or of a list of them, are called; None of an array."""
     one: Any = data[0] if isinstance(data, list | tuple) and len(data) > 0 else data

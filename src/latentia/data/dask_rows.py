@@ -70,8 +70,7 @@ class DaskRows(AbstractRows):
                     f"{place} should have {chunk.rows} rows, as it had, but has {len(data)}: let "
                     "the collection give the same rows each time, or persist it."
                 )
-            if chunk.rows:
-                yield Piece(chunk.start, self._columns(data, place), place)
+            yield Piece(chunk.start, self._columns(data, place), place)
 
     def partitions(self, count: int) -> "list[DaskRows]":
         """See ``AbstractRows``; they are cut between partitions of the collection."""
@@ -151,6 +150,8 @@ def dask_rows(
         raise ValueError("data should have rows, but the Dask collection has none.")
     starts = np.cumsum([0, *sizes[:-1]]).tolist()
     keys = [str(one.key) for one in delayed]
-    chunks = [Chunk(*three) for three in zip(keys, starts, sizes, strict=True)]
+    # Those that a filter has emptied have nothing to sum.
+    kept = [i for i, size in enumerate(sizes) if size > 0]
+    chunks = [Chunk(keys[i], starts[i], sizes[i]) for i in kept]
     roles = roles_of(names, columns, weights, labels, given, "data")
-    return DaskRows(chunks, delayed, roles, names, batch_rows)
+    return DaskRows(chunks, [delayed[i] for i in kept], roles, names, batch_rows)

@@ -1,13 +1,16 @@
 """What all streams of rows have in common: columns in roles, and pieces put together to batches."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from .interface import Batch
 from .table import LARGEST, check_values, check_weights
+
+# How pandas names an index without a name of its own in files.
+_PANDAS_INDEX = "__index_level_"
 
 
 class Roles(NamedTuple):
@@ -18,12 +21,14 @@ class Roles(NamedTuple):
         weights: the one with the weights of the rows, or None.
         labels: the one with the known states of the rows, or None.
         given: how many of ``columns``, the last ones, are covariates.
+        always: whether covariates matter also in rows of which nothing is observed.
     """
 
     columns: tuple[str, ...]
     weights: str | None = None
     labels: str | None = None
     given: int = 0
+    always: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -109,10 +114,17 @@ class AbstractRows(ABC):
         if self.weights is not None and not weighty and not self.part:
             raise weightless(self.weights)
 
+    def driven(self) -> Self:
+        """The same rows for a chain that covariates drive: they matter in every row."""
+        # Not by ``copy``, which asks for the state that other processes get.
+        rows = object.__new__(type(self))
+        vars(rows).update(vars(self), roles=self.roles._replace(always=True))
+        return rows
+
     def split(self, block: np.ndarray) -> Batch:
         """Rows of all columns that are read as a batch."""
         roles, width = self.roles, self.width
-        if roles.given:
+        if roles.given and not roles.always:
             _hide_unused(block[:, :width], roles.given)
         if block.shape[1] == width:
             return block, None
@@ -167,6 +179,7 @@ def _fits(column: np.ndarray) -> bool:
 def _require_given(piece: Piece, roles: Roles) -> None:
     described = len(roles.columns) - roles.given
     seen = ~np.isnan(np.stack(piece.columns[:described], axis=1, dtype=np.float64)).all(axis=1)
+    seen |= roles.always
     for name, column in zip(roles.columns[described:], piece.columns[described:], strict=False):
         lacking = np.isnan(np.asarray(column, np.float64)) & seen
         if lacking.any():
@@ -191,6 +204,11 @@ def weightless(name: str) -> ValueError:
     )
 
 
+def others(names: Sequence[str], taken: Container[str | None]) -> list[str]:
+    """The names that have no role yet and are no index of pandas."""
+    return [n for n in names if n not in taken and not n.startswith(_PANDAS_INDEX)]
+
+
 def roles_of(
     names: Sequence[str],
     columns: Sequence[str] | None,
@@ -199,13 +217,14 @@ def roles_of(
     given: Sequence[str],
     place: str,
 ) -> Roles:
-    """The roles of the columns that data have; by default all others are described.
+    """The roles of the columns that data have; by default all others are described, but for an
+    index of pandas.
 
     Raises:
         ValueError: if a column is missing, or has two roles.
     """
     taken = {weights, labels, *given}
-    mine = [n for n in names if n not in taken] if columns is None else list(columns)
+    mine = others(names, taken) if columns is None else list(columns)
     roles = Roles((*mine, *given), weights, labels, len(given))
     needed = roles.names
     if not mine or len(set(needed)) < len(needed):

@@ -80,8 +80,12 @@ class GroupedRows(AbstractRows):
     def pieces(self) -> Iterator[Piece]:
         """See ``AbstractRows``."""
         names = self.roles.names
+        last = None
         for group in self._groups:
-            _require_same(group, self._form)
+            if group.path != last:
+                # Once for each file, since that of a folder looks at all files in it.
+                _require_same(group, self._form)
+                last = group.path
             place = f"the {self._form.name} file {group.path!r}"
             columns = self._form.read(group, names)
             if any(len(column) != group.rows for column in columns):

@@ -21,8 +21,6 @@ from .parquet_files import File, cuts, damaged, file_at, found, opened, require_
 
 Path: TypeAlias = str | os.PathLike[str]
 
-_PANDAS_INDEX = "__index_level_"
-
 
 @final
 class ParquetRows(AbstractRows):
@@ -168,16 +166,12 @@ def parquet(
     require_names(given, "given")
     paths = [path] if isinstance(path, (str, os.PathLike)) else path
     files: list[File] = []
-    chosen = columns
     roles: Roles | None = None
     for name in [each for part in paths for each in found(os.fsdecode(part))]:
         with opened(name) as source:
             schema, rows = source.schema_arrow, source.metadata.num_rows
-        if chosen is None:
-            others = {weights, labels, *given}
-            chosen = [
-                n for n in schema.names if n not in others and not n.startswith(_PANDAS_INDEX)
-            ]
+        # Columns that nobody chose are those of the first file.
+        chosen = columns if roles is None else roles.columns[: len(roles.columns) - roles.given]
         roles = roles_of(schema.names, chosen, weights, labels, given, repr(name))
         require_numbers(schema, roles.names, name)
         start = files[-1].start + files[-1].rows if files else 0

@@ -40,7 +40,13 @@ def one_by_one(
 
 
 def require_on_disk(source: Source, engine: str) -> None:
-    """Raise ``ValueError`` for a table in memory, which workers cannot read."""
+    """Raise ``ValueError`` for a table in memory, or of Dask under another engine, which workers
+    cannot read."""
+    if isinstance(source, DaskRows) and engine != "dask":
+        raise ValueError(
+            f"data should be the path of files with the engine {engine!r}, whose workers read them "
+            "themselves, but are a Dask collection: use the engine 'dask' or 'stream'."
+        )
     if not source.on_disk:
         raise ValueError(
             f"data should be the path of Parquet files with the engine {engine!r}, whose workers "

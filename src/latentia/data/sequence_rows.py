@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, final
 import numpy as np
 
 from .blocks import Blocks
-from .file_rows import even_cuts
+from .file_rows import AbstractRows, even_cuts, others
 from .interface import Batch, Source, Units
 from .parquet import Path, parquet
 from .parquet_files import found, opened
@@ -112,6 +112,11 @@ class SequenceRows:
         for part in self._parts:
             part.require_unchanged()
 
+    def driven(self) -> "SequenceRows":
+        """See ``AbstractRows``."""
+        parts = [part.driven() if isinstance(part, AbstractRows) else part for part in self._parts]
+        return SequenceRows(parts, self.lengths, self._skip, self._sizes, self._most)
+
     def blocks(self, units: Units) -> Iterator[Blocks]:
         """One pass as blocks in these units, each ``x [1, B, T, D]``, of few different shapes."""
         waiting: dict[int, list[tuple[Any, float, Any]]] = {i: [] for i in range(len(self._sizes))}
@@ -172,10 +177,11 @@ class SequenceRows:
         own = weight[data.starts]
         wrong = np.flatnonzero(weight != np.repeat(own, lengths))
         if len(wrong):
+            # Without its number, which a partition does not know.
             raise ValueError(
-                f"weights should be the same in all rows of a sequence, but sequence "
-                f"{first + int(np.searchsorted(data.starts, wrong[0], side='right')) - 1} has "
-                "several: a sequence counts as a whole."
+                "weights should be the same in all rows of a sequence, but one has "
+                f"{own[np.searchsorted(data.starts, wrong[0], side='right') - 1]:g} and "
+                f"{weight[wrong[0]]:g}: a sequence counts as a whole."
             )
         return SomeSequences(data, own, label)
 
@@ -224,8 +230,7 @@ def parquet_sequences(
     if columns is None and files:
         with opened(files[0]) as source:
             names = source.schema_arrow.names
-        taken = {sequence, weights, labels, *given}
-        columns = [n for n in names if n not in taken and not n.startswith("__index_level_")]
+        columns = others(names, {sequence, weights, labels, *given})
     lengths = _lengths(files, sequence)
     rows = parquet(
         path, columns=columns, weights=weights, labels=labels, given=given, batch_rows=batch_rows

@@ -41,6 +41,11 @@ def source_of(data: Any, weights: Any, labels: Any = None, given: Any = None) ->
         OSError: if a file cannot be read.
     """
     if is_sparse(data):
+        for name, value in (("labels", labels), ("given", given)):
+            if value is not None:
+                raise ValueError(
+                    f"{name} should be None for a sparse matrix: pass data.toarray() with {name}."
+                )
         return sparse_rows(data, weights)
     if is_stream(data):
         for name, value in (("weights", weights), ("labels", labels), ("given", given)):
@@ -85,6 +90,7 @@ def is_stream(data: Any) -> TypeGuard[AbstractRows | SequenceRows | SparseRows]:
 
 _OPENERS: dict[str, Callable[..., AbstractRows]] = {
     ".csv": csv,
+    ".txt": csv,
     ".tsv": partial(csv, separator="\t"),
     ".arrow": arrow,
     ".feather": arrow,

@@ -116,6 +116,16 @@ def read_labels(
     return values.astype(np.int64)
 
 
+def require_states(codes: np.ndarray, states: int) -> None:
+    """Raise ``ValueError`` for a known state of a stream, -1 if unknown, that a model of so many
+    states lacks; without the number of its row, which a batch does not know."""
+    if codes.max(initial=-1) >= states:
+        raise ValueError(
+            f"labels should be states from 0 to {states - 1}, or -1 where unknown, but one is "
+            f"{codes.max()}: number the states from 0."
+        )
+
+
 def check_values(
     values: np.ndarray,
     names: Sequence[str] | None,

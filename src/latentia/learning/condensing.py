@@ -7,6 +7,10 @@ from numpy.random import Generator, default_rng
 # With more rows than MANY, only SAMPLED of them are sorted, so that the cost stays bounded.
 MANY = 50_000
 SAMPLED = 20_000
+# Fewer if they are wide: a gigabyte of numbers, but always those of small data (SMALL in
+# ``fitting``), which are fitted as the rows that are kept here.
+NUMBERS = 2**27
+LEAST = 4096
 
 
 def condense(
@@ -24,16 +28,23 @@ def condense(
     rng = _chance(seed)
     rows = np.flatnonzero(weights > 0)
     kept = weights[rows]
-    if sampled := len(rows) > MANY:
+    many, some = _bounds(points.shape[1])
+    if sampled := len(rows) > many:
         total = np.cumsum(kept)[-1]
-        drawn = by_weight(kept, rng.random(SAMPLED))
-        rows, kept = rows[drawn], np.full(SAMPLED, total / SAMPLED)
+        drawn = by_weight(kept, rng.random(some))
+        rows, kept = rows[drawn], np.full(some, total / some)
     unique, mass, group = distinct(points[rows], kept, limit, rng)
     if group is None or sampled:
         return unique, mass, None
     inverse = np.full(len(points), -1)
     inverse[rows] = group
     return unique, mass, inverse
+
+
+def _bounds(columns: int) -> tuple[int, int]:
+    """With more rows than the first of so many columns, only the second of them are sorted."""
+    room = max(LEAST, NUMBERS // max(columns, 1))
+    return min(MANY, room), min(SAMPLED, room)
 
 
 def _chance(seed: int) -> Generator:
@@ -70,15 +81,19 @@ class Gathering:
     Args:
         heavy: how many rows have a weight above zero.
         total: the sum of all weights, added up in the order of the rows.
+        columns: E, how many columns the rows have.
         seed: as for ``condense``.
         passed: the weight of the rows before the first.
     """
 
-    def __init__(self, heavy: int, total: float, seed: int, passed: float = 0.0) -> None:
+    def __init__(
+        self, heavy: int, total: float, columns: int, seed: int, passed: float = 0.0
+    ) -> None:
         self._rng = _chance(seed)
         self._levels = None
-        if heavy > MANY:
-            self._levels = levels(self._rng.random(SAMPLED), total)
+        many, self._some = _bounds(columns)
+        if heavy > many:
+            self._levels = levels(self._rng.random(self._some), total)
         self._total = total
         self._passed = passed
         self._rows: list[ndarray] = []
@@ -94,7 +109,7 @@ class Gathering:
             at = self._levels[first:last]
             self._passed = cumulative[-1]
             rows = rows[np.searchsorted(cumulative[1:], at, side="right")]
-            kept = np.full(len(rows), self._total / SAMPLED)
+            kept = np.full(len(rows), self._total / self._some)
         self._rows.append(values[rows])
         self._kept.append(kept)
 

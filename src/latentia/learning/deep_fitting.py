@@ -5,7 +5,7 @@ from typing import Any
 from latentia.data.table import read_weights
 
 from .em import EM
-from .row_streams import is_stream, opened
+from .row_streams import gives_any_rows, opened
 from .stochastic_gradient import StochasticGradient, Watch
 
 
@@ -40,7 +40,7 @@ def fit_deep(
             f"{type(learner).__name__}: write StochasticGradient(), or leave it out."
         )
     data, weights = opened(data, weights)
-    if is_stream(data):
+    if gives_any_rows(data):
         for name, value in (("weights", weights), ("given", given)):
             if value is not None:
                 raise ValueError(f"{name} should be None for data that are streamed.")

@@ -3,14 +3,17 @@
 from contextlib import closing
 from typing import Any
 
+from latentia.data.covariates import require_covariates
 from latentia.data.engines import engine_of
+from latentia.data.file_rows import AbstractRows
 from latentia.data.interface import Source
 from latentia.data.sequence_rows import SequenceRows, sequences_in_memory
 from latentia.data.sequences import read_sequences, read_step_labels
 from latentia.data.sources import is_stream, source_of
 from latentia.data.table import Table, read_weights, require_observed
-from latentia.distributions.given import inputs
+from latentia.distributions.given import drivers
 from latentia.inference.sequences import is_sequential
+from latentia.latents import AbstractLabelledPrior
 
 from .fit_result import Fit
 from .gradient import Gradient
@@ -55,12 +58,12 @@ def _source(model: Any, data: Any, weights: Any, labels: Any) -> Source:
             "files with latentia.data.parquet_sequences(path, 'id') for sequences, and with "
             "latentia.data.parquet(path) for rows."
         )
-    roles = getattr(source, "roles", None)
-    given = getattr(source, "given", None) if roles is None else roles.given
-    count = inputs(model.likelihood)
-    if given is not None and given != count:
+    require_covariates(model, source)
+    if source.labelled and not isinstance(model.prior, AbstractLabelledPrior):
         raise ValueError(
-            f"given should name the {count} columns of covariates that the model uses, but the "
-            f"stream has {given}: name them where it is opened, with given=[...]."
+            "labels should be None where the stream is opened, since this model has no states: use "
+            "a Discrete or a Branching prior."
         )
+    if drivers(model.likelihood) and isinstance(source, AbstractRows | SequenceRows):
+        return source.driven()
     return source

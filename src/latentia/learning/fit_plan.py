@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from latentia.data.dask_rows import DaskRows
 from latentia.data.interface import Source
 from latentia.data.parquet_files import found as files_of
 from latentia.data.partitioning import partitioned
+from latentia.data.sequence_rows import SequenceRows
 from latentia.data.sources import is_path, source_of
 from latentia.data.table import Table, require_observed
 from latentia.data.table_rows import TableRows
@@ -22,6 +24,7 @@ from latentia.data.table_rows import TableRows
 from .em import EM
 from .fitting import SMALL
 from .pilot import read_some, timed
+from .truncation import require_truncatable
 
 # Rows that are held at once in a pass: a batch that is read, one that is worked on, and copies.
 _BATCHES = 4
@@ -149,6 +152,10 @@ def plan(
             f"data should have {model.likelihood.dim} columns, as the model has, but has "
             f"{source.width}."
         )
+    if isinstance(source, SequenceRows):
+        raise ValueError("data of plan should be rows, but are sequences: fit those.")
+    if learner.truncation > 0:
+        require_truncatable(model, None, engine=not isinstance(source, TableRows))
     values, mass, reading = read_some(source, rows)
     require_observed(Table(values, source.columns))
     found, fixed, each, work = timed(model, values, mass, learner, int(key))
@@ -160,6 +167,9 @@ def plan(
     cores = os.cpu_count() or 1
     count = cores if workers is None else workers
     costs = _costs(source, (fixed, each, work, reading), count, cores, memory)
+    if learner.truncation > 0:
+        # Which is for tables in memory alone.
+        costs = {"memory": costs["memory"]}
     engine, reason = _chosen(costs, count > cores)
     return FitPlan(
         rows=source.rows,
@@ -194,9 +204,13 @@ def _costs(
     if devices > 1:
         costs["mesh"] = cost(fixed + work * rows / devices, held)
     costs["stream"] = cost(fixed + max(each, reading) * rows, batch)
-    if not isinstance(source, TableRows) and workers > 1:
+    if source.on_disk and workers > 1:
         parts = len(partitioned(source, None))
-        for name, most in (("processes", min(workers, cores)), ("dask", workers)):
+        able = {"processes": min(workers, cores), "dask": workers}
+        if isinstance(source, DaskRows):
+            # Of which other processes know nothing.
+            del able["processes"]
+        for name, most in able.items():
             count = max(1, min(most, parts))
             # A worker keeps its part, if it is below a gigabyte, and reads the others again.
             again = reading if rows * width / count > 1e9 else 0.0
@@ -210,6 +224,8 @@ def _chosen(costs: dict[str, Cost], cluster: bool) -> tuple[str, str]:
     if not cluster:
         able.pop("dask", None)
     if not able:
+        if "stream" not in costs:
+            return "memory", "truncation is for tables in memory, which may not be enough"
         return "stream", "it needs the least memory, which may still not be enough"
     best = min(cost.seconds for cost in able.values())
     # The simplest of those that are about as quick.

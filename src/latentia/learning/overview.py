@@ -7,7 +7,7 @@ import numpy as np
 
 from latentia.data.interface import AbstractPartitions, Source
 from latentia.data.reading import ahead, weighted_batches
-from latentia.data.table import read_labels
+from latentia.data.table import require_states
 
 from .condensing import Gathering
 from .fitting import SAMPLE
@@ -103,7 +103,7 @@ def _look(part: Source, states: int) -> _Look:
     with closing(ahead(weighted_batches(part))) as batches:
         for values, weight, label in batches:
             if label is not None:
-                read_labels(label, len(label), states)
+                require_states(label, states)
             level.add(values, weight)
             kept = weight[weight > 0]
             heavy += len(kept)
@@ -117,7 +117,8 @@ def _look(part: Source, states: int) -> _Look:
 
 def _draw(part: Source, frame: _Frame) -> tuple[Spread, Gathering]:
     spread = Spread(frame.level)
-    rows = Gathering(frame.heavy, frame.mass, frame.seed, frame.passed)
+    columns = part.width + part.labelled
+    rows = Gathering(frame.heavy, frame.mass, columns, frame.seed, frame.passed)
     with closing(ahead(weighted_batches(part))) as batches:
         for values, weight, label in batches:
             spread.add(values, weight)

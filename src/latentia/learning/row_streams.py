@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from latentia.data.dask_rows import is_dask
 from latentia.data.image_files import holds_images
 from latentia.data.image_folder import ImageFolder
 from latentia.data.parquet import ParquetRows
-from latentia.data.sources import is_path, source_of
+from latentia.data.sources import is_path, is_stream, source_of
 from latentia.distributions.given import inputs
 from latentia.inference.amortized_answers import read_data
 from latentia.likelihoods import PerStep
@@ -17,19 +18,33 @@ from latentia.likelihoods import PerStep
 _BLOCKS = 8
 
 
-def is_stream(data: Any) -> bool:
-    """Whether data are read from files when they are needed."""
+def gives_any_rows(data: Any) -> bool:
+    """Whether data are read from files when they are needed, in any order."""
     return isinstance(data, ParquetRows | ImageFolder)
 
 
 def opened(data: Any, weights: Any) -> tuple[Any, Any]:
     """Data and weights, with a stream in place of a path: of a folder of images, or of Parquet
-    files, whose weights are a column."""
-    if not is_path(data):
-        return data, weights
+    files, whose weights are a column.
+
+    Raises:
+        ValueError: if data are not in memory and cannot be read in any order, or have labels.
+    """
     if isinstance(data, str | os.PathLike) and os.path.isdir(data) and holds_images(data):
         return ImageFolder(data), weights
-    return source_of(data, weights), None
+    if is_path(data):
+        data, weights = source_of(data, weights), None
+    if not gives_any_rows(data) and (is_stream(data) or is_dask(data)):
+        raise ValueError(
+            "data should be an array, a folder of images, or rows of Parquet files for a model "
+            f"with an encoder, but are {type(data).__name__}: pass an array, or write them to "
+            "Parquet files."
+        )
+    if getattr(data, "labelled", False):
+        raise ValueError(
+            "labels should be None where the stream is opened, for a model with an encoder."
+        )
+    return data, weights
 
 
 class Streamed:

@@ -15,7 +15,7 @@ from latentia.precision import precision_of
 
 from .bound_fit import BoundFit, Epoch
 from .objectives import ELBO, AbstractObjective
-from .row_streams import Streamed, is_stream
+from .row_streams import Streamed, gives_any_rows
 
 Watch = Callable[[Epoch], Any]
 
@@ -117,7 +117,7 @@ class StochasticGradient(eqx.Module):
 
         model = narrowed(model)
         mesh = mesh_of(self.devices, self.batch)
-        if is_stream(data):
+        if gives_any_rows(data):
             return self._streamed(model, data, seed, mesh, watch)
         rows, _ = read_rows(model, data, given, "data")
         weight = np.ones(len(rows)) if weights is None else weights

@@ -5,6 +5,7 @@ then every step of EM is one pass.
 """
 
 import logging
+from contextlib import closing
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,7 @@ from latentia.data.interface import AbstractPartitions
 from latentia.data.reading import ahead
 from latentia.data.sequence_rows import SequenceRows, SomeSequences
 from latentia.data.sequences import Sequences, partly_missing, sequence_form
-from latentia.data.table import Table, read_labels, require_observed
+from latentia.data.table import Table, read_labels, require_observed, require_states
 from latentia.distributions.given import inputs
 from latentia.typing import Form
 
@@ -143,33 +144,36 @@ def sequence_overview(
 def _look(part: Any, ask: _Ask) -> _Look:
     level = Level(part.width)
     weights, heavy, mass, total, holes, partly = [], 0, 0.0, 0.0, False, False
-    for data, weight, label in ahead(part.sequences()):
-        if label is not None:
-            read_labels(label, len(label), ask.states)
-        each = np.repeat(weight, data.lengths)
-        level.add(data.values, each)
-        some = _observed(data, ask.described)
-        kept = each[some & (each > 0)]
-        heavy += len(kept)
-        # In order, as it is drawn from.
-        mass = float(np.cumsum(np.append(mass, kept))[-1])
-        total += float(each[some].sum())
-        holes = holes or bool(np.isnan(data.values).any())
-        partly = partly or partly_missing(data.values)
-        weights.append(weight)
+    with closing(ahead(part.sequences())) as coming:
+        for data, weight, label in coming:
+            if label is not None:
+                require_states(label, ask.states)
+            each = np.repeat(weight, data.lengths)
+            level.add(data.values, each)
+            some = _observed(data, ask.described)
+            kept = each[some & (each > 0)]
+            heavy += len(kept)
+            # In order, as it is drawn from.
+            mass = float(np.cumsum(np.append(mass, kept))[-1])
+            total += float(each[some].sum())
+            holes = holes or bool(np.isnan(data.values).any())
+            partly = partly or partly_missing(data.values)
+            weights.append(weight)
     return _Look(level, np.concatenate(weights), heavy, mass, total, holes, partly)
 
 
 def _draw(part: Any, frame: _Frame) -> tuple[Spread, Gathering]:
     spread = Spread(frame.level)
-    steps = Gathering(frame.heavy, frame.mass, frame.seed, frame.passed)
-    for data, weight, label in ahead(part.sequences()):
-        each = np.repeat(weight, data.lengths)
-        spread.add(data.values, each)
-        some = _observed(data, frame.described)
-        wide = with_surroundings(data)
-        wide = wide if label is None else np.column_stack([wide, label])
-        steps.add(wide[some], each[some])
+    columns = 2 * part.width + part.labelled
+    steps = Gathering(frame.heavy, frame.mass, columns, frame.seed, frame.passed)
+    with closing(ahead(part.sequences())) as coming:
+        for data, weight, label in coming:
+            each = np.repeat(weight, data.lengths)
+            spread.add(data.values, each)
+            some = _observed(data, frame.described)
+            wide = with_surroundings(data)
+            wide = wide if label is None else np.column_stack([wide, label])
+            steps.add(wide[some], each[some])
     return spread, steps
 
 

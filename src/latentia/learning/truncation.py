@@ -108,7 +108,7 @@ class Truncated:
         """
         state = jax.tree.map(lambda leaf: leaf[0], start(self._kernel, models, self._problem))
         trace: list[float] = []
-        ended = None
+        ended, fresh = None, False
         choice = self.choose(state.candidate, None)
         try:
             due = 1
@@ -124,12 +124,16 @@ class Truncated:
                     choice = self.choose(state.model, choice)
                     # What fresh candidates add says whether the old ones were still good.
                     if choice.objective - trace[-1] < self._learner.tol:
+                        fresh = True
                         break
                     state = self._resumed(state)
                 elif len(trace) == due:
                     due *= 2
                     choice = self.choose(state.candidate, choice)
                     state = self._resumed(state)
+            if not fresh:
+                # The entropy is that of the last choice, which was for an earlier model.
+                choice = self.choose(state.model, choice)
             state = self._exact(state)
             trace.append(float(state.objective))
         except KeyboardInterrupt:
