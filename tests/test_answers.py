@@ -1,11 +1,19 @@
 import os
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import latentia
-from latentia import GaussianLatent, LatentVariableModel, LinearGaussian
+from latentia import (
+    Discrete,
+    GaussianLatent,
+    GaussianRegression,
+    LatentVariableModel,
+    LinearGaussian,
+    Switch,
+)
 from latentia.answers import write_answers, write_draws
 from latentia.data import Dask, Stream
 from laws.engines import MODEL, rows, write
@@ -84,3 +92,20 @@ def test_what_does_not_fit_is_refused(folder, tmp_path):
     (tmp_path / "part-00000.parquet").write_text("")
     with pytest.raises(ValueError, match="folder should hold no answers yet"):
         write_answers("score", MODEL, folder, tmp_path)
+
+
+def test_covariates_are_columns_too(tmp_path):
+    rng = np.random.default_rng(0)
+    u, x = rng.normal(size=(50, 1)), rng.normal(size=(50, 1))
+    x[7] = np.nan
+    parts = GaussianRegression(
+        coefficients=[[[2.0]], [[-1.0]]], intercept=[[0.0], [1.0]], variances=[[1.0], [0.5]]
+    )
+    model = LatentVariableModel(Discrete([0.4, 0.6]), Switch(parts))
+    pq.write_table(pa.table({"u": u[:, 0], "x": x[:, 0]}), tmp_path / "rows.parquet")
+    expected = latentia.score(model, x, given=u)
+    for i, (data, given) in enumerate(((tmp_path / "rows.parquet", ["u"]), (x, u))):
+        found = columns(write_answers("score", model, data, tmp_path / f"{i}", given=given))
+        np.testing.assert_allclose(found[:, 0], expected, rtol=1e-12)
+    with pytest.raises(ValueError, match="given should name the 1 columns of covariates"):
+        write_answers("score", model, tmp_path / "rows.parquet", tmp_path / "none")

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
-from latentia.cli import main
+from latentia.cli import main, planning
 from latentia.cli.engines import ENGINES
 from latentia.data import engines
 from laws.engines import rows, write
@@ -99,3 +99,14 @@ def test_a_plan_names_an_engine(tmp_path):
     assert told["seconds"] == pytest.approx(
         told["passes"] * told["costs"][told["engine"]]["seconds"]
     )
+
+
+def test_a_plan_reads_the_files_that_a_fit_under_an_engine_reads(tmp_path):
+    values = np.arange(20.0).reshape(10, 2)
+    options = {"columns": None, "ignore": ("x1",), "weights": None}
+    np.save(tmp_path / "a.npy", values)
+    for name, mark in (("a.tsv", "\t"), ("b1.csv", ",")):
+        np.savetxt(tmp_path / name, values, delimiter=mark, header=f"x0{mark}x1", comments="")
+    for name in ("a.npy", "a.tsv", "b*.csv"):
+        (source, _), head = planning._source(str(tmp_path / name), options)
+        assert source.rows == 10 and head.column_names == ["x0"]

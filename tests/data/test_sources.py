@@ -15,7 +15,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from latentia.data import Dask, Memory, Stream, arrow, csv, npy, parquet, zarr
+from latentia.data import Dask, Memory, Processes, Stream, arrow, csv, npy, parquet, zarr
 from latentia.data.dask_rows import dask_rows
 from latentia.data.sources import source_of
 from latentia.learning.expectation import expectations
@@ -203,3 +203,48 @@ def test_a_dask_collection_that_gives_other_rows_is_refused():
     with pytest.raises(ValueError, match="as it had"):
         for _ in range(3):
             list(source.batches())
+
+
+def test_partitions_that_a_filter_has_emptied_are_left_out():
+    import dask.dataframe
+
+    frame = dask.dataframe.from_pandas(pd.DataFrame({"a": np.arange(40.0)}), npartitions=4)
+    source = dask_rows(frame[(frame.a < 5) | (frame.a >= 30)])
+    assert [chunk.rows for chunk in source.chunks] == [5, 10]
+    kept = np.r_[0:5, 30:40]
+    for parts in (1, 2):
+        rows = [batch[0] for part in source.partitions(parts) for batch in part.batches()]
+        np.testing.assert_array_equal(np.concatenate(rows)[:, 0], kept)
+
+
+def test_dask_collections_are_not_for_other_processes():
+    import dask.array
+
+    source = dask_rows(dask.array.zeros((10, 2), chunks=5))
+    with pytest.raises(ValueError, match="are a Dask collection: use the engine 'dask'"):
+        Processes().open(source)
+
+
+def test_an_index_of_pandas_is_no_column(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0]})[1:]
+    pyarrow.feather.write_feather(pa.Table.from_pandas(frame, preserve_index=True),
+                                  str(tmp_path / "a.arrow"))  # fmt: skip
+    assert arrow(tmp_path / "a.arrow").columns == ("a",)
+
+
+def test_a_file_is_looked_at_once_in_a_pass(opened, monkeypatch):
+    source, calls = opened("arrow"), []
+    grouped = sys.modules["latentia.data.grouped"]
+    state = grouped._state
+    monkeypatch.setattr(grouped, "_state", lambda path: calls.append(path) or state(path))
+    assert sum(1 for _ in source.pieces()) == 15 and len(calls) == 1
+
+
+def test_a_damaged_body_is_one_sentence(tmp_path):
+    path = tmp_path / "a.arrow"
+    pyarrow.feather.write_feather(pa.table({"a": np.arange(1000.0)}), str(path), chunksize=100)
+    content = bytearray(path.read_bytes())
+    content[800:864] = b"\xff" * 64
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="is damaged or is no Arrow file"):
+        arrow(path)

@@ -11,10 +11,15 @@ import latentia
 from latentia import (
     EM,
     Bernoulli,
+    CountResponse,
     DiagonalGaussian,
     Discrete,
     Gaussian,
+    GaussianLatent,
+    GeneralizedLinear,
     LatentVariableModel,
+    MarkovChain,
+    PerStep,
     Poisson,
     Switch,
 )
@@ -115,3 +120,33 @@ def test_wide_gaussians_make_no_temporary_of_rows_by_states_by_columns(kind, dim
             memory = program.lower(model, data).compile().memory_analysis()
             parameters = 8 * np.prod(shape)
             assert memory.temp_size_in_bytes < 0.4 * 8 * rows * states * dim + 12 * parameters
+
+
+@pytest.mark.parametrize("name", ["labels", "given"])
+def test_what_a_sparse_matrix_has_no_place_for_is_refused(name):
+    values = counts(20)
+    with pytest.raises(ValueError, match=rf"{name} should be None for a sparse matrix: .*toarray"):
+        latentia.fit(mixture(Poisson), sp.csr_array(values), **{name: np.zeros(20, int)})
+
+
+def test_sequences_and_labels_are_dense():
+    chain = LatentVariableModel(
+        MarkovChain([0.5, 0.5], np.full((2, 2), 0.5)), PerStep(Switch([Poisson([1.0])] * 2))
+    )
+    with pytest.raises(ValueError, match="x should be dense for a model of sequences"):
+        latentia.score(chain, sp.csr_array(np.ones((4, 1))))
+    model = LatentVariableModel(Discrete([0.5, 0.5]), Switch([Poisson([1.0])] * 2))
+    with pytest.raises(ValueError, match="x should be dense with labels"):
+        latentia.score(model, sp.csr_array(np.ones((4, 1))), labels=[0, 1, 0, 1])
+
+
+@pytest.mark.exhaustive
+def test_batches_that_need_other_grids_are_put_together(monkeypatch):
+    monkeypatch.setattr("latentia.data.sparse_rows._NUMBERS", 64)
+    values = np.zeros((130, 1))
+    values[100] = 2000.0
+    model = LatentVariableModel(GaussianLatent(1), GeneralizedLinear(CountResponse([0.0]), [[2.0]]))
+    found = latentia.infer(model, sp.csr_array(values))
+    expected = latentia.infer(model, values)
+    assert found.rule == expected.rule
+    np.testing.assert_allclose(found.log_evidence, expected.log_evidence, rtol=1e-12)

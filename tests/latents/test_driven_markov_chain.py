@@ -4,6 +4,8 @@ import itertools
 
 import jax
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import latentia
@@ -16,6 +18,7 @@ from latentia import (
     Poisson,
     Switch,
 )
+from latentia.data import Stream, parquet_sequences
 from latentia.precision import precision_of
 
 RATES = (1.0, 8.0)
@@ -167,3 +170,45 @@ def test_single_precision_stays_that_where_jax_computes_in_double():
             narrow, x.astype(np.float32), given=u.astype(np.float32), learner=learner
         )
     assert {leaf.dtype for leaf in jax.tree.leaves(fit.model)} == {np.dtype(np.float32)}
+
+
+def in_files(folder, count):
+    """Sequences of 30 steps, of some of which nothing is observed: in memory, and as a stream."""
+    rng = np.random.default_rng(3)
+    x, u = (
+        rng.poisson(rng.choice(RATES, (30 * count, 1))).astype(float),
+        rng.normal(size=30 * count),
+    )
+    x[10:14] = x[30] = np.nan
+    table = pa.table({"id": np.repeat(np.arange(count), 30), "x": x[:, 0], "u": u})
+    pq.write_table(table, folder / "rows.parquet", row_group_size=1000)
+    stream = parquet_sequences(folder / "rows.parquet", "id", given=["u"], batch_rows=700)
+    return x.reshape(-1, 30, 1), u.reshape(-1, 30, 1), stream
+
+
+def test_files_keep_what_drives_a_step_of_which_nothing_is_observed(tmp_path):
+    x, u, stream = in_files(tmp_path, 2)
+    for source in (stream.driven(), *stream.driven().partitions(2)):
+        assert not np.isnan(next(source.batches())[0][:, 1]).any()
+    rows = np.concatenate([values for values, _ in stream.driven().batches()])
+    np.testing.assert_array_equal(rows, np.concatenate([x, u], axis=2).reshape(-1, 2))
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("count", [2, 400])
+def test_files_are_asked_about_and_fitted_as_sequences_in_memory(tmp_path, count):
+    x, u, stream = in_files(tmp_path, count)
+    found = np.concatenate(list(latentia.score(model(), stream)))
+    np.testing.assert_allclose(found, latentia.score(model(), x, given=u), rtol=1e-12)
+    learner = EM(start="given", max_iter=4)
+    expected = latentia.fit(model(), x, given=u, learner=learner)
+    found = latentia.fit(model(), stream, learner=learner, engine=Stream(2))
+    np.testing.assert_allclose(found.trace, expected.trace, rtol=1e-10)
+
+
+def test_files_in_which_a_driver_is_missing_are_refused(tmp_path):
+    table = pa.table({"id": [1, 1], "x": [1.0, np.nan], "u": [0.5, np.nan]})
+    pq.write_table(table, tmp_path / "rows.parquet")
+    stream = parquet_sequences(tmp_path / "rows.parquet", "id", given=["u"])
+    with pytest.raises(ValueError, match="given should have no missing values, but row 1"):
+        latentia.fit(model(), stream)

@@ -12,6 +12,7 @@ from latentia import (
     DiagonalGaussian,
     Discrete,
     GaussianChain,
+    GaussianLatent,
     GaussianRegression,
     Gradient,
     LatentVariableModel,
@@ -214,3 +215,20 @@ def test_rows_of_a_sequence_that_are_apart_are_refused(tmp_path):
     pq.write_table(pa.table({"id": [1, 1], "a": [0.0, 1], "w": [1.0, 2.0]}), path)
     with pytest.raises(ValueError, match="weights should be the same in all rows of a sequence"):
         list(parquet_sequences(path, "id", weights="w").sequences())
+
+
+def test_what_a_stream_has_that_the_model_has_not_is_refused(tmp_path):
+    values, _, labels = clusters()
+    columns = {"a": values[:, 0], "b": values[:, 1], "known": labels + 5}
+    folder = saved(tmp_path, columns)
+    stream = parquet(folder, labels="known")
+    model = LatentVariableModel(GaussianLatent(1), LinearGaussian(dim=2, latent_dim=1))
+    with pytest.raises(ValueError, match="labels should be None where the stream is opened"):
+        latentia.fit(model, stream)
+    with pytest.raises(ValueError, match="labels should be states from 0 to 1, .* but one is 6"):
+        latentia.fit(mixture(), stream)
+    for given in (["a"], np.ones((ROWS, 1))):
+        with pytest.raises(ValueError, match="given should be None for a stream"):
+            latentia.fit(mixture(), stream, given=given)
+        with pytest.raises(ValueError, match="given should be None for a stream"):
+            latentia.score(mixture(), stream, given=given)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import latentia
 from latentia import (
@@ -108,3 +109,21 @@ def test_columns_have_to_be_those_of_the_model():
 def test_files_are_opened_once_more_as_they_are(tmp_path):
     source = parquet(str(write(tmp_path / "rows", draws(10))))
     assert fit_plan.source_of(source, None) is source
+
+
+def test_only_engines_that_take_the_data_are_weighed():
+    dask_array = pytest.importorskip("dask.array")
+    sparse = fit_plan.source_of(scipy.sparse.csr_array(draws(100)), None)
+    assert set(_costs(sparse, LINE, 8, 2, 1e12)) == {"memory", "stream"}
+    lazy = fit_plan.source_of(dask_array.from_array(draws(100), chunks=50), None)
+    assert set(_costs(lazy, LINE, 8, 2, 1e12)) == {"memory", "stream", "dask"}
+
+
+def test_a_plan_with_truncation_is_for_a_mixture_in_memory(tmp_path):
+    learner = latentia.EM(truncation=1e-6)
+    source = parquet(str(write(tmp_path / "rows", draws(10))))
+    with pytest.raises(ValueError, match="truncation of EM should be 0 for a stream"):
+        latentia.plan(MODEL, source, learner=learner)
+    factors = LatentVariableModel(GaussianLatent(1), LinearGaussian(dim=3, latent_dim=1))
+    with pytest.raises(ValueError, match="truncation of EM should be 0 for a model that is no mix"):
+        latentia.plan(factors, draws(10), learner=learner)

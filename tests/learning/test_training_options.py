@@ -184,6 +184,16 @@ def test_paths_are_opened_as_streams(tmp_path):
     assert opened([[1.0]], None) == ([[1.0]], None)
 
 
+def test_what_cannot_be_read_in_any_order_is_refused(tmp_path):
+    (tmp_path / "rows.csv").write_text("c0,c1,c2,c3,c4\n1,2,3,4,5\n")
+    for data in (str(tmp_path / "rows.csv"), lt.data.csv(tmp_path / "rows.csv")):
+        with pytest.raises(ValueError, match="data should be an array, a folder of images"):
+            lt.fit(model(), data)
+    table(tmp_path / "rows.parquet", np.column_stack([rows(50), np.ones(50)]))
+    with pytest.raises(ValueError, match="labels should be None where the stream is opened"):
+        lt.fit(model(), lt.data.parquet(tmp_path / "rows.parquet", labels="c5"))
+
+
 def test_streams_have_no_weights_beside_them(tmp_path):
     stream = table(tmp_path / "rows.parquet", rows(50))
     with pytest.raises(ValueError, match="weights should be None"):

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 import pytest
+from scipy.special import xlogy
 
 import latentia
 from latentia import (
@@ -198,3 +199,12 @@ def test_a_conjugate_prior_counts_in_the_objective():
     again = latentia.fit(few.model, VALUES, learner=EM(max_iter=1, **options))
     np.testing.assert_allclose(few.objective, again.objective, rtol=1e-10)
     assert np.diff(few.trace).min() >= -2 * EPSILON
+
+
+@pytest.mark.exhaustive
+def test_the_entropy_is_that_of_the_model_at_the_limit_of_steps():
+    # An odd number of passes, after which no choice of candidates is due.
+    few = fitted(begun("diagonal"), VALUES, WEIGHT, EPSILON, passes=7)
+    shares = latentia.infer(few.model, VALUES).probabilities
+    entropy = -WEIGHT @ xlogy(shares, shares).sum(axis=1)
+    np.testing.assert_allclose(few.entropy, entropy, rtol=1e-3)
