@@ -128,7 +128,7 @@ def map_estimate(
     """The most probable z given x, which is also the mode of the joint density.
 
     Of constrained numbers it is the mode of their own density, not of the unconstrained numbers
-    behind them. Args and shapes are those of ``infer``.
+    behind them. Args and shapes are those of ``infer``; a surrogate in ``inference`` has no say.
     """
     return _asked(model, x, mode, labels, given, inference, key)
 
@@ -155,11 +155,13 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
     if climbs(model, inference):
         require_set(model)
         return answer_by_climbing(model, x, ask, labels, given, inference, key)
-    if is_deep(model):
-        require_set(model)
-        return answer_amortized(model, x, ask, labels, given)
     # The mode is that of the posterior and not of something in its place.
     inference = None if ask is mode else inference
+    if is_deep(model):
+        require_set(model)
+        if inference is not None:
+            require_sites(model)
+        return answer_amortized(model, x, ask, labels, given)
     x = x if is_stream(x) else with_covariates(model, x, given, "x")
     return _answer(model, x, ask, labels, inference)
 
