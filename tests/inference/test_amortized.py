@@ -121,6 +121,7 @@ def test_what_does_not_fit_is_named(build, message):
         build()
 
 
+@pytest.mark.exhaustive
 def test_the_draws_that_weigh_are_not_those_of_the_refinement(monkeypatch):
     keys = []
 

@@ -156,6 +156,7 @@ def test_a_layer_and_the_encoder_meet_by_their_precisions():
     np.testing.assert_allclose(width, [(own + 2) ** -0.5, 0.5], rtol=1e-5)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("family", [None, lt.FullPosterior()])
 def test_of_layers_a_gaussian_of_u_is_no_gaussian_of_z(family):
     family = family or lt.DiagonalPosterior()

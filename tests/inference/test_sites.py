@@ -191,6 +191,7 @@ def test_programs_batches_and_precisions_agree(method):
         np.testing.assert_allclose(jax.vmap(ask)(x), wide.log_evidence, rtol=1e-8)
 
 
+@pytest.mark.exhaustive
 def test_one_datum_is_judged_in_the_precision_of_many():
     x = lt.sample(VECTOR, 0, 1).x
     one, many = (lt.infer(VECTOR, rows, inference=lt.Laplace()) for rows in (x[0], x))
@@ -198,6 +199,7 @@ def test_one_datum_is_judged_in_the_precision_of_many():
         assert alone == pytest.approx(among[0], rel=1e-12)
 
 
+@pytest.mark.exhaustive
 def test_laplace_says_where_it_did_not_reach_the_mode():
     wide = lt.LatentVariableModel(
         lt.GaussianLatent(mean=[0.0], covariance=[[25.0]]),

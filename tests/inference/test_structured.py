@@ -215,7 +215,7 @@ def test_what_does_not_fit_is_named(build, message):
         build()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_of_states_no_coordinates_are_told_and_whole_sequences_count_for_memory(monkeypatch):
     asked, block = [], measuring._block
 
