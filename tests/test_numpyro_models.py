@@ -89,6 +89,21 @@ def test_priors_and_data_can_be_sampled():
         assert float(density(point)) == pytest.approx(float(theirs(point)), rel=1e-9)
 
 
+def twins(a, b):
+    m = numpyro.sample("m", dist.Normal(0, 1))
+    numpyro.sample("y", dist.Normal(m + a, 1), obs=b)
+
+
+def test_of_equal_arguments_the_one_that_was_observed_is_drawn():
+    model, _ = lt.from_numpyro(twins, np.zeros(3), np.zeros(3))
+    drawn = lt.sample(model, 0).x
+    np.testing.assert_array_equal(drawn["a"], 0)
+    assert np.all(drawn["b"] != 0)
+    same = np.zeros(3)
+    with pytest.raises(ValueError, match="may be any of a, b, which are equal"):
+        lt.sample(lt.from_numpyro(twins, same, same)[0], 0)
+
+
 def many_supports():
     numpyro.sample("p", dist.Dirichlet(jnp.array([2.0, 3, 4])))
     numpyro.sample("u", dist.Uniform(-1, 2).expand([2]))

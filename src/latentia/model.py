@@ -82,6 +82,12 @@ class LatentVariableModel(eqx.Module):
             )
         if fits or not isinstance(self.prior, AbstractConjugatePrior):
             return
+        evidence = _evidence(self.likelihood)
+        if smooth_part(evidence) is not None and _is_opaque(evidence):
+            raise ValueError(
+                "inference should be Amortized(encoder) for the likelihood "
+                f"({self.likelihood.describe()}), but is None: no other method infers z of it."  # pyright: ignore
+            )
         raise ValueError(
             f"The prior ({self.prior.describe()}) and the likelihood "  # pyright: ignore
             f"({self.likelihood.describe()}) do not fit: the likelihood speaks of "  # pyright: ignore
@@ -180,13 +186,21 @@ def _route(structure: Any, shapes: Any) -> Route:
     if prior.accepts(evidence):
         exact = _exactness(prior, evidence) is Exactness.EXACT
         return Route.EXACT if exact else Route.BOUND
-    if smooth_part(evidence) is None or not prior.accepts(_sites(evidence)):
+    if smooth_part(evidence) is None or _is_opaque(evidence):
+        return Route.NONE
+    if not prior.accepts(_sites(evidence)):
         return Route.NONE
     if not isinstance(evidence, AbstractSmoothPotential):
         return Route.SITES
     if evidence.latent_dim <= GRID_DIMENSIONS:
         return Route.GRID
     return Route.POINTS if evidence.latent_dim <= POINT_DIMENSIONS else Route.SURROGATE
+
+
+def _is_opaque(evidence: Any) -> bool:
+    """Whether steps or branches have evidence that only an encoder can learn to answer."""
+    additive = isinstance(smooth_part(evidence), AbstractAdditivePotential)
+    return not additive and not isinstance(evidence, AbstractSmoothPotential)
 
 
 def _sites(evidence: Any) -> Any:

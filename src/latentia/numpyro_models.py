@@ -152,11 +152,19 @@ def _drawn(function: Callable[..., Any], x: Any, key: Any, z: Any) -> dict[str, 
                 return
             if type(msg["fn"]).__name__ == "Unit":
                 return
-            same = [name for name, value in x.items() if _same(value, msg["value"])]
+            # Of arguments that are equal, the one that was passed itself.
+            same = [name for name, value in x.items() if value is msg["value"]]
+            same = same or [name for name, value in x.items() if _same(value, msg["value"])]
             if not same:
                 raise ValueError(
                     f"Observed sites should be arguments of the function, so that they can be "
                     f"drawn, but {msg['name']!r} is none of {', '.join(x)}: pass obs as it is."
+                )
+            if len(same) > 1:
+                raise ValueError(
+                    f"Observed sites should be one argument of the function each, but "
+                    f"{msg['name']!r} may be any of {', '.join(same)}, which are equal: pass the "
+                    "other ones as arrays of their own."
                 )
             self.places[msg["name"]] = same[0]
             msg["value"], msg["is_observed"] = None, False

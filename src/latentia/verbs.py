@@ -130,7 +130,7 @@ def map_estimate(
     """The most probable z given x, which is also the mode of the joint density.
 
     Of constrained numbers it is the mode of their own density, not of the unconstrained numbers
-    behind them. Args and shapes are those of ``infer``.
+    behind them. Args and shapes are those of ``infer``; a surrogate in ``inference`` has no say.
     """
     return _asked(model, x, mode, labels, given, inference, key)
 
@@ -157,11 +157,13 @@ def _asked(model: Any, x: Any, ask: Any, labels: Any, given: Any, inference: Any
     if climbs(model, inference):
         require_set(model)
         return answer_by_climbing(model, x, ask, labels, given, inference, key)
-    if is_deep(model):
-        require_set(model)
-        return answer_amortized(model, x, ask, labels, given)
     # The mode is that of the posterior and not of something in its place.
     inference = None if ask is mode else inference
+    if is_deep(model):
+        require_set(model)
+        if inference is not None:
+            require_sites(model)
+        return answer_amortized(model, x, ask, labels, given)
     if is_stream(x):
         if given is not None:
             raise ValueError(

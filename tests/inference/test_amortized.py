@@ -6,6 +6,8 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import latentia as lt
+from latentia.inference import amortized
+from latentia.inference.amortized import parts_of_model
 from latentia.inference.content import content_key
 from latentia.networks import MLP
 
@@ -117,3 +119,22 @@ def test_equal_data_have_equal_draws_wherever_they_stand():
 def test_what_does_not_fit_is_named(build, message):
     with pytest.raises(ValueError, match=message):
         build()
+
+
+@pytest.mark.exhaustive
+def test_the_draws_that_weigh_are_not_those_of_the_refinement(monkeypatch):
+    keys = []
+
+    def refined(parts, x, proposal, key, steps):
+        keys.append(key)
+        return proposal
+
+    monkeypatch.setattr(amortized, "refined", refined)
+    model, x = linear_model(refinement=3, draws=2), jnp.zeros(4)
+    model.inference.posterior(parts_of_model(model), x)
+    assert jax.random.key_data(keys[0]).tolist() != jax.random.key_data(content_key(x)).tolist()
+
+
+def test_a_surrogate_is_refused_where_there_is_an_encoder():
+    with pytest.raises(ValueError, match="inference should be None for this model"):
+        lt.infer(linear_model(), np.zeros(4), inference=lt.Variational())

@@ -154,3 +154,23 @@ def test_a_layer_and_the_encoder_meet_by_their_precisions():
     np.testing.assert_allclose(middle, expected, rtol=1e-5)
     width = prior.place(q.at(jnp.ones(2))) - middle
     np.testing.assert_allclose(width, [(own + 2) ** -0.5, 0.5], rtol=1e-5)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("family", [None, lt.FullPosterior()])
+def test_of_layers_a_gaussian_of_u_is_no_gaussian_of_z(family):
+    family = family or lt.DiagonalPosterior()
+    deep = model(family, LAYERS, 4 if isinstance(family, lt.DiagonalPosterior) else 5, draws=4000)
+    found = lt.infer(deep, X.astype("f4"))
+    parts = parts_of_model(deep)
+    q = proposed(parts, jnp.asarray(X, jnp.float32))
+    noise = jax.random.normal(jax.random.key(1), (20000, 2))
+    z = np.asarray(jax.vmap(lambda e: LAYERS.place(q.at(e)))(noise))
+    # Five standard errors of 4000 draws.
+    assert (np.abs(found.mean - z.mean(axis=0)) < 5 * z.std(axis=0) / np.sqrt(4000)).all()
+    np.testing.assert_allclose(found.covariance, np.cov(z.T), atol=0.1 * np.var(z, axis=0).max())
+    # By the map's own slopes, which the posterior does not use.
+    u = q.at(noise[0])
+    stretched = jnp.linalg.slogdet(jax.jacfwd(LAYERS.place)(u))[1]
+    density = float(found.log_prob(LAYERS.place(u)))
+    assert density == pytest.approx(float(q.log_prob(u) - stretched), abs=1e-4)

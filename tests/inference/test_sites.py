@@ -189,3 +189,22 @@ def test_programs_batches_and_precisions_agree(method):
     with jax.enable_x64(True):
         ask = jax.jit(lambda row: METHODS[method].infer(VECTOR, row).log_evidence)
         np.testing.assert_allclose(jax.vmap(ask)(x), wide.log_evidence, rtol=1e-8)
+
+
+@pytest.mark.exhaustive
+def test_one_datum_is_judged_in_the_precision_of_many():
+    x = lt.sample(VECTOR, 0, 1).x
+    one, many = (lt.infer(VECTOR, rows, inference=lt.Laplace()) for rows in (x[0], x))
+    for alone, among in zip(one.importance_evidence(), many.importance_evidence(), strict=True):
+        assert alone == pytest.approx(among[0], rel=1e-12)
+
+
+@pytest.mark.exhaustive
+def test_laplace_says_where_it_did_not_reach_the_mode():
+    wide = lt.LatentVariableModel(
+        lt.GaussianLatent(mean=[0.0], covariance=[[25.0]]),
+        lt.GeneralizedLinear(lt.CountResponse([0.5]), [[1.0]]),
+    )
+    found = lt.infer(wide, [[3.0], [1e9]], inference=lt.Laplace())
+    assert found.settled.tolist() == [True, False]
+    assert found.verdict.level == "fail" and "did not settle" in found.verdict.reason

@@ -9,6 +9,7 @@ from scipy.stats import multivariate_normal
 
 import latentia as lt
 from catalogue import MODELS
+from latentia.evaluation import measuring
 from latentia.inference.amortized import parts_of_model, proposed
 from latentia.networks import MLP
 from latentia.precision import precision_of
@@ -161,6 +162,10 @@ def test_a_structured_vae_learns_and_its_bounds_agree(objective):
             assert best >= fit.model.log_joint(row, one.mean) - 1e-3
 
 
+def neural(size):
+    return lt.PerStep(lt.Neural(MLP(size, 5, ()), lt.GaussianOutput(), 5, size))
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -177,6 +182,18 @@ def test_a_structured_vae_learns_and_its_bounds_agree(objective):
                 lt.Topics(3), CLASSES.likelihood, lt.Amortized(MLP(3, 2, ()))
             ),
             "a chain of either",
+        ),
+        (
+            lambda: lt.LatentVariableModel(HIDDEN.prior, neural(1), lt.Amortized(MLP(5, 2, ()))),
+            "draws of states have no slope",
+        ),
+        (
+            lambda: lt.LatentVariableModel(CHAIN.prior, neural(2), lt.Amortized(MLP(5, 2, ()))),
+            "latent_dim of Neural should be 1",
+        ),
+        (
+            lambda: lt.LatentVariableModel(CHAIN.prior, neural(1)),
+            r"inference should be Amortized\(encoder\)",
         ),
         (lambda: lt.score(with_encoder(CHAIN, 2), np.zeros((4, 2))), "should have 3 columns"),
         (
@@ -196,3 +213,20 @@ def test_a_structured_vae_learns_and_its_bounds_agree(objective):
 def test_what_does_not_fit_is_named(build, message):
     with pytest.raises((ValueError, TypeError), match=message):
         build()
+
+
+@pytest.mark.exhaustive
+def test_of_states_no_coordinates_are_told_and_whole_sequences_count_for_memory(monkeypatch):
+    asked, block = [], measuring._block
+
+    def watched(*args, size, **options):
+        asked.append(size)
+        return block(*args, size=size, **options)
+
+    monkeypatch.setattr(measuring, "_block", watched)
+    x = np.asarray(lt.sample(HIDDEN, 0, 4).x)
+    monkeypatch.setattr(measuring, "_ROOM", measuring._ROWS * 4 * x[0].size * 3)
+    found = lt.evaluate(with_encoder(HIDDEN, 2), x, k=20)
+    assert set(asked) == {3}
+    assert found.active == -1 and np.isnan(found.activity).all()
+    assert "coordinates" not in repr(found) and "collapse" not in repr(found)

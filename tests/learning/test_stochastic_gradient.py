@@ -1,6 +1,7 @@
 import errno
 from itertools import pairwise
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ import latentia as lt
 from latentia.inference.amortized import parts_of_model
 from latentia.learning import checkpoints
 from latentia.learning.checkpoints import CheckpointError
-from latentia.learning.epochs import Schedule, order_of
+from latentia.learning.epochs import order_of
 from latentia.learning.objectives import ImportanceBound
 from latentia.networks import MLP
 
@@ -66,8 +67,14 @@ def test_a_killed_training_resumes_to_the_same_bits(tmp_path):
     assert len(resumed.epochs) == len(whole.epochs) == 3
     for a, b in zip(jax.tree.leaves(resumed.model), jax.tree.leaves(whole.model), strict=True):
         np.testing.assert_array_equal(a, b)
-    with pytest.raises(CheckpointError, match="of another training"):
-        lt.fit(linear_model(), data(seed=1), learner=learner, key=7)
+    held = eqx.tree_at(lambda one: one.held_out, learner, x[:100])
+    for other, weights, how in (
+        (data(seed=1), None, learner),
+        (x, np.linspace(1, 2, len(x)), learner),
+        (x, None, held),
+    ):
+        with pytest.raises(CheckpointError, match="of another training"):
+            lt.fit(linear_model(), other, weights=weights, learner=how, key=7)
     content = bytearray((tmp_path / "training").read_bytes())
     content[-5] ^= 1
     (tmp_path / "training").write_bytes(content)
@@ -96,9 +103,14 @@ def test_a_full_disk_loses_nothing_but_the_epoch(tmp_path, monkeypatch):
         np.testing.assert_array_equal(a, b)
 
 
+def test_the_order_of_an_epoch_shares_no_key_with_a_step():
+    key = jax.random.key(0)
+    order = np.asarray(order_of(key, jnp.asarray(3), rows=50, batch=50))[0]
+    assert (order != np.asarray(jax.random.permutation(jax.random.fold_in(key, 3), 50))).any()
+
+
 def test_an_epoch_sees_every_datum_once_with_a_smaller_last_batch():
-    schedule = Schedule(lt.ELBO(), 30, 4, 4, 1e-3, 1.0, False, True, False, None)
-    order = np.asarray(order_of(jax.random.key(0), 0, rows=100, schedule=schedule))
+    order = np.asarray(order_of(jax.random.key(0), 0, rows=100, batch=30))
     assert order.shape == (4, 30) and (order[-1, 10:] == -1).all()
     assert sorted(order[order >= 0]) == list(range(100))
 

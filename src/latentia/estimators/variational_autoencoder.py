@@ -247,9 +247,9 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """The mean of ``score_samples``."""
         return float(self.score_samples(X, given).mean())
 
-    def evaluate(self, X: Any, k: int = 1000, given: Any = None) -> Evaluation:
+    def evaluate(self, X: Any, k: int = 1000, given: Any = None, anneal: int = 0) -> Evaluation:
         """Likelihood, rate, distortion and a verdict on new data; see ``latentia.evaluate``."""
-        return evaluate(self.model_, self._encodable(X), k, given=given)
+        return evaluate(self.model_, self._encodable(X), k, given=given, anneal=anneal)
 
     def sample(
         self, n_samples: int = 1, random_state: Any = None, given: Any = None

@@ -26,6 +26,8 @@ CHAINS = 16
 _LEAPS, _WANTED = 4, 0.85
 # Data whose ways are gone at once.
 _ROWS = 16
+# Keys are apart from those of rows, which are folded with their numbers, by these.
+_DRAWING, _FORWARDS, _BACKWARDS = 2**31 + 1, 2**31 + 2, 2**31 + 3
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,7 +90,9 @@ def _drawn(model: Any, rows: Any, index: Any, *, key: Any) -> Any:
     likelihood, dim = parts.likelihood, parts.prior.dim
 
     def one(row: jax.Array, place: jax.Array) -> Any:
-        first, second = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 1), place))
+        first, second = jax.random.split(
+            jax.random.fold_in(jax.random.fold_in(key, _DRAWING), place)
+        )
         if parts.prior.whitened:
             u = jax.random.normal(first, (dim,), rows.dtype)
         else:
@@ -107,7 +111,7 @@ def _forwards(model: Any, rows: Any, index: Any, *, key: Any, steps: int) -> jax
 
     def one(row: jax.Array, place: jax.Array) -> jax.Array:
         way = _Way(parts, row, steps)
-        keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 2), place))
+        keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, _FORWARDS), place))
         # The widths are fixed before the ways that count, or their weights would not be right.
         widths = way.found_widths(keys[0])
         return log_sum_exp(way.forwards(keys[1], widths)) - jnp.log(CHAINS)
@@ -121,7 +125,7 @@ def _backwards(model: Any, rows: Any, u: Any, index: Any, *, key: Any, steps: in
 
     def one(row: jax.Array, u: jax.Array, place: jax.Array) -> jax.Array:
         way = _Way(parts, row, steps)
-        keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, 3), place))
+        keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, _BACKWARDS), place))
         widths = way.found_widths(keys[0])
         return jnp.log(CHAINS) - log_sum_exp(-way.backwards(keys[1], widths, u))
 

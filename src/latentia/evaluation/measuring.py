@@ -102,7 +102,8 @@ def evaluate(
         # Other proposals are not refined either.
         refine = 0
     values, _ = read_rows(model, data, given, "data")
-    size = max(1, min(int(k), _ROOM // (_ROWS * 4 * model.likelihood.dim)))
+    # Of a whole sequence, however many steps it has.
+    size = max(1, min(int(k), _ROOM // (_ROWS * 4 * values[0].size)))
     with precision_of(model):
         seed = jax.random.key(int(key))
         ask = partial(_block, model, key=seed, k=int(k), size=size, refine=int(refine))
@@ -210,7 +211,8 @@ def _told(parts: Any, x: Any, proposal: Any, sums: Any, gain: Any, k: int) -> _F
         error = _reconstructed(parts.likelihood, x, parts.prior.place(mean))
     evidence = total - jnp.log(k)
     effective = jnp.exp(2 * total - square)
-    mean = jnp.zeros(1, x.dtype) if mean is None else mean.reshape(-1)
+    # States have no mean, of which nothing can be said then.
+    mean = jnp.full(1, jnp.nan, x.dtype) if mean is None else mean.reshape(-1)
     return _Found(evidence, effective, elbo, gain, elbo + rate, units, mean, error)
 
 

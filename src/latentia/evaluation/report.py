@@ -28,12 +28,17 @@ class Evaluation:
         distortion: minus the expected log p(x|z).
         rate: how far the posteriors are from the prior.
         units: ``[L]``, the rate of each coordinate; NaN if the prior does not tell them apart.
-        activity: ``[L]``, the variance over the data of each posterior mean (Burda et al. 2016).
-        error: the mean squared error of the x expected at the posterior mean.
+        activity: ``[L]``, the variance over the data of each posterior mean (Burda et al. 2016);
+            NaN if z has no mean, but states or codes.
+        error: the mean squared error of the x expected at the posterior mean; NaN without a mean.
         amortization: ``[N]``, the amortisation gap: how much higher the bound of each datum is
-            with a posterior of its own than with the encoder's. None if it was not asked for.
+            with a posterior of its own than with the encoder's. None if it was not asked for, or
+            the encoder proposes no diagonal Gaussians.
         p_value: of the hypothesis that draws of the model are distributed as the data (see
             ``two_sample``). None if entries are missing.
+        annealed: ``[N]``, bounds from below of the log evidence of each datum by annealed
+            importance sampling. None if they were not asked for.
+        sandwich: bounds from both sides of the log evidence of draws of the model; None likewise.
     """
 
     log_likelihood: float
@@ -59,8 +64,8 @@ class Evaluation:
 
     @property
     def active(self) -> int:
-        """How many coordinates the model uses."""
-        return int((self.activity > ACTIVE).sum())
+        """How many coordinates the model uses; -1 if z has none, but states or codes."""
+        return -1 if np.isnan(self.activity).all() else int((self.activity > ACTIVE).sum())
 
     @property
     def gap(self) -> float:
@@ -93,10 +98,11 @@ class Evaluation:
                 f"{self.sandwich.shortfall:.2g} nats: raise k, or go by annealed, with a longer "
                 "anneal.",
             )
+        used = f", and {self._coordinates()} are used" if self.active >= 0 else ""
         return Verdict(
             "pass",
             f"The weights of {1 - poor:.0%} of the data are worth at least 10 of {self.draws} "
-            f"draws, and {self.active} of {len(self.activity)} coordinates are used.",
+            f"draws{used}.",
         )
 
     def __repr__(self) -> str:
@@ -105,10 +111,21 @@ class Evaluation:
             f"per datum (importance-weighted bound, k = {self.draws}, {len(self.each)} data)\n"
             f"  ELBO {self.elbo:.6g} = -distortion {self.distortion:.6g} - rate {self.rate:.4g}; "
             f"gap {self.gap:.3g}{self._gap_parts()}\n"
-            f"  {self.active} of {len(self.activity)} coordinates are active; mean squared error "
-            f"of reconstructions {self.error:.4g}\n{self._of_annealing()}{self._of_draws()}"
+            f"{self._of_coordinates()}{self._of_annealing()}{self._of_draws()}"
             f"  {self.verdict}"
         )
+
+    def _coordinates(self) -> str:
+        return f"{self.active} of {len(self.activity)} coordinates"
+
+    def _of_coordinates(self) -> str:
+        """Of coordinates and reconstructions, as far as there are any."""
+        said = []
+        if self.active >= 0:
+            said.append(f"{self._coordinates()} are active")
+        if not np.isnan(self.error):
+            said.append(f"mean squared error of reconstructions {self.error:.4g}")
+        return f"  {'; '.join(said)}\n" if said else ""
 
     def _gap_parts(self) -> str:
         if self.amortization is None:

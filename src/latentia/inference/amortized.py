@@ -40,6 +40,9 @@ from .interface import AbstractInference
 from .refining import refined
 from .uphill import uphill
 
+# Keys of refinement are apart from those of draws by this.
+_REFINING = 2**31 + 1
+
 
 def parts_of_model(model: Any) -> Parts:
     """The parts of a model with an encoder."""
@@ -199,7 +202,8 @@ class Amortized(AbstractInference):
         """The posterior of one x. Without a key the draws are decided by x itself."""
         x = shaped(parts.likelihood, x)
         key = content_key(x) if key is None else key
-        q = self.improve(parts, x, proposed(parts, x), key)
+        # The draws that weigh must not be those that the proposal was fitted to.
+        q = self.improve(parts, x, proposed(parts, x), jax.random.fold_in(key, _REFINING))
         u = jax.vmap(q.at)(q.noise(key, (self.draws,)))
         weights = log_weights(parts, x, q, u)
         total = log_sum_exp(weights)
@@ -208,8 +212,8 @@ class Amortized(AbstractInference):
         if isinstance(q, Conditioned):
             return StructuredPosterior(q.posterior, evidence, effective, x, self.draws, None)
         place = parts.prior.place
-        if isinstance(q, Proposal | FullProposal):
-            # The map is affine, so its slopes are the columns of the root.
+        if isinstance(q, Proposal | FullProposal) and parts.prior.affine:
+            # The slopes of an affine map are its matrix.
             root = jax.jacfwd(place)(q.mean) @ q.root
             return AmortizedPosterior(place(q.mean), root, evidence, effective, x, self.draws, None)
         z = jax.vmap(place)(u)

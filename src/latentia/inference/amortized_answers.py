@@ -92,10 +92,11 @@ def answer_amortized(model: Any, x: Any, ask: Ask, labels: Any = None, given: An
     # The encoder only says where the way uphill begins, so a mode may have missing entries.
     complete = False if ask is mode else None
     values, single = read_rows(model, x, given, "x", complete=complete)
-    question = _mode if ask is mode else _posterior
+    # Posteriors may hold networks, so that they are made on the host only if they are asked for.
+    question = _mode if ask is mode else _evidence if ask is log_evidence else _posterior
     with precision_of(model):
         found = on_host(in_blocks(partial(question, model), values))
-    answer = found if ask is mode else ask(_climbing(model, found))
+    answer = ask(_climbing(model, found)) if question is _posterior else found
     if single:
         return jax.tree.map(lambda leaf: leaf[0], answer)
     return _each(answer, ask, x) if isinstance(model.likelihood, PerStep) else answer
@@ -157,6 +158,12 @@ def is_one(likelihood: Any, x: Any) -> bool:
 def _posterior(model: Any, values: jax.Array) -> Any:
     parts = parts_of_model(model)
     return jax.vmap(lambda x: parts.inference.posterior(parts, x))(values)
+
+
+@jax.jit
+def _evidence(model: Any, values: jax.Array) -> jax.Array:
+    parts = parts_of_model(model)
+    return jax.vmap(lambda x: parts.inference.posterior(parts, x).log_evidence)(values)
 
 
 @jax.jit

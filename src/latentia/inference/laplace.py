@@ -14,7 +14,7 @@ from latentia.potentials import AbstractSmoothPotential, in_its_place
 from latentia.typing import Scalar
 from latentia.verdict import Exactness
 
-from .newton import ascend, whitened
+from .newton import arrived, ascend, whitened
 from .sites import (
     AbstractSurrogate,
     Marginals,
@@ -65,8 +65,8 @@ class Laplace(AbstractSurrogate):
         if isinstance(potential, AbstractSmoothPotential):
             value, place = whitened(prior, potential)
             # At the mode the chain of steps ends, so gradients flow through the expansion alone.
-            mode = jax.lax.stop_gradient(place(ascend(value, jnp.zeros_like(prior.mean))))
-            sites, settled = potential.expand(mode), jnp.array(True)
+            at = jax.lax.stop_gradient(ascend(value, jnp.zeros_like(prior.mean)))
+            sites, settled = potential.expand(place(at)), jax.lax.stop_gradient(arrived(value, at))
         else:
             shape = Shape.of(prior, potential)
             found, _, settled = at_mode(shape)

@@ -10,6 +10,8 @@ from latentia.numerics import solve_positive, square_root
 from latentia.typing import LatentMatrix, LatentVector, Scalar
 
 _STEPS = 40
+# Closer to the maximum nothing that is said of a posterior changes visibly.
+_NEAR = 0.01
 _SHARES = (1.0, 0.3, 0.05)
 
 
@@ -41,6 +43,15 @@ def ascend(value: Callable[[jax.Array], Scalar], start: jax.Array) -> jax.Array:
 
     begin = jnp.zeros((), jnp.int32), start, jnp.full((), jnp.inf, start.dtype)
     return jax.lax.while_loop(going, step, begin)[1]
+
+
+def arrived(value: Callable[[jax.Array], Scalar], at: jax.Array) -> jax.Array:
+    """Whether ``at`` is a maximum: whether Newton's step from it is short, in units of the standard
+    deviations of the Gaussian with the curvature there."""
+    uphill = jax.grad(value)(at)
+    step = solve_positive(-jax.hessian(value)(at), uphill[:, None])[:, 0]
+    squared = step @ uphill
+    return (squared >= 0) & (squared < _NEAR**2)
 
 
 def whitened(prior: Any, potential: Any) -> tuple[Any, Any]:

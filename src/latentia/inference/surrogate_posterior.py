@@ -125,7 +125,8 @@ class SurrogatePosterior(AbstractPosterior):
 
     def _weighted(self) -> list[Weighted]:
         one = jnp.ndim(self.log_evidence) == 0
-        stacked = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], self) if one else self
+        # By NumPy, which keeps every precision.
+        stacked = jax.tree.map(lambda leaf: np.asarray(leaf)[None], self) if one else self
         with precision_of(self.log_evidence):
             keys = jax.random.split(jax.random.key(0), _DRAWS)
             logs = np.asarray(_log_ratios(stacked, keys), float)

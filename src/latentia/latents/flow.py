@@ -57,6 +57,10 @@ class FlowLatent(AbstractVectorPrior):
         return False
 
     @property
+    def affine(self) -> bool:
+        return True
+
+    @property
     def alone(self) -> bool:
         return True
 

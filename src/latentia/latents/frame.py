@@ -25,6 +25,10 @@ class GaussianFrame(AbstractVectorPrior):
         return True
 
     @property
+    def affine(self) -> bool:
+        return True
+
+    @property
     def alone(self) -> bool:
         return True
 

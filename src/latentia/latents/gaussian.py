@@ -121,6 +121,10 @@ class GaussianLatent(AbstractConjugatePrior, AbstractSmoothPrior, AbstractVector
         return True
 
     @property
+    def affine(self) -> bool:
+        return True
+
+    @property
     def alone(self) -> bool:
         return True
 

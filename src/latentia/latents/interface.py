@@ -31,7 +31,8 @@ class AbstractPrior(eqx.Module):
 class AbstractVectorPrior(AbstractPrior):
     """A prior of a real vector z, beside which an encoder can put a Gaussian.
 
-    The encoder speaks of u, an affine map of z, in which its Gaussians have a diagonal covariance.
+    The encoder speaks of u, from which a smooth map that can be inverted leads to z: mostly an
+    affine one.
     """
 
     @property
@@ -43,6 +44,11 @@ class AbstractVectorPrior(AbstractPrior):
     @abstractmethod
     def whitened(self) -> bool:
         """Whether u is standard normal, so that the divergence from it has a formula."""
+
+    @property
+    @abstractmethod
+    def affine(self) -> bool:
+        """Whether ``place`` is an affine map, so that Gaussians of u are Gaussians of z."""
 
     @property
     @abstractmethod

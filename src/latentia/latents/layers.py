@@ -72,6 +72,10 @@ class LayeredLatent(AbstractVectorPrior):
         return True
 
     @property
+    def affine(self) -> bool:
+        return False
+
+    @property
     def alone(self) -> bool:
         return True
 

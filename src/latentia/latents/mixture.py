@@ -75,6 +75,10 @@ class MixtureLatent(AbstractVectorPrior):
         return False
 
     @property
+    def affine(self) -> bool:
+        return True
+
+    @property
     def alone(self) -> bool:
         return True
 

@@ -50,6 +50,10 @@ class VampPrior(AbstractVectorPrior):
         return False
 
     @property
+    def affine(self) -> bool:
+        return True
+
+    @property
     def alone(self) -> bool:
         return False
 

@@ -17,6 +17,9 @@ from latentia.networks import AbstractNetwork, Lowered
 
 from .objectives import AbstractObjective
 
+# Keys of orders are apart from those of steps by this, which no number of a step reaches.
+_ORDERING = 2**31 + 1
+
 
 class Schedule(NamedTuple):
     """What a compiled step has to know, all of it fixed."""
@@ -92,7 +95,8 @@ def begin(model: Any, schedule: Schedule) -> TrainingState:
 @partial(jax.jit, static_argnames=("rows", "batch"))
 def order_of(key: Any, epoch: jax.Array, *, rows: int, batch: int) -> jax.Array:
     """The rows in the order of an epoch, ``[steps, batch]``; -1 fills up the last batch."""
-    order = jax.random.permutation(jax.random.fold_in(key, epoch), rows)
+    key = jax.random.fold_in(jax.random.fold_in(key, _ORDERING), epoch)
+    order = jax.random.permutation(key, rows)
     return jnp.pad(order, (0, -rows % batch), constant_values=-1).reshape(-1, batch)
 
 

@@ -34,7 +34,8 @@ class StochasticGradient(eqx.Module):
         batch: how many data a step sees; at most as many as there are.
         learning_rate: the highest rate of Adam.
         held_out: the share of the data that is held out, or data of their own (of a conditional
-            model a pair of data and covariates); 0 for none.
+            model a pair of data and covariates); 0 for none. Of data that are streamed these are
+            whole blocks, at most about ``rows_at_once`` rows.
         patience: how many epochs without a better held-out bound end the training.
         clip: the largest norm of a gradient; larger ones are shortened.
         redraw: whether pixels are drawn anew in each step, black or white, with the grey values of

@@ -29,7 +29,7 @@ from .epochs import (
     no_sums,
     run_steps,
 )
-from .feeding import AbstractFeed, Chunk
+from .feeding import AbstractFeed, Chunk, digest_of
 from .placing import placing
 from .progress import shown
 
@@ -68,7 +68,7 @@ class Training:
         self.key = jax.random.key(seed)
         count = inputs(model.likelihood)
         blocks = _in_blocks(held[0], held[1], learner.redraw, count) if len(held[0]) else None
-        self.held = self.place(blocks)
+        self.held, self.held_digest = self.place(blocks), digest_of(*held)
         self.state: TrainingState = self.place(begin(self.like, self.schedule))
         self.best_free = [np.array(leaf) for leaf in self.state.free]
         self.best, self.epochs, self.pace = -1, [], 1
@@ -186,7 +186,7 @@ class Training:
     def _facts(self) -> dict[str, Any]:
         """What has to be the same for a training to be the same."""
         plain = replace(self.learner, held_out=None, progress=False)
-        held = 0 if self.held is None else int(self.held[0].size)
+        held = self.held_digest
         return {"learner": repr(plain), "seed": self.seed, "data": self.feed.digest, "held": held,
                 "rows": self.feed.rows}  # fmt: skip
 

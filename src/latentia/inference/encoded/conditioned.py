@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from latentia.distributions.given import inputs
 from latentia.latents import AbstractConjugatePrior, AbstractPrior, AbstractVectorPrior, MarkovChain
-from latentia.likelihoods import AbstractConjugateLikelihood, Coded, PerStep
+from latentia.likelihoods import AbstractConjugateLikelihood, Coded, Neural, PerStep
 from latentia.potentials import (
     AbstractPotential,
     DiscretePotential,
@@ -123,6 +123,7 @@ class ConditionedPosterior(AbstractPosteriorFamily):
                 f", as a {type(prior).__name__} has{'' if stepwise else ' no'} steps, but is "
                 f"{likelihood.describe()}."
             )
+        _check_language(prior, likelihood)
 
     def propose(self, parts: Any, numbers: jax.Array, some: jax.Array) -> Conditioned:
         """``numbers [T, C]`` and ``some [T]`` of a sequence; ``[C]`` and ``()`` of all else."""
@@ -135,6 +136,26 @@ class ConditionedPosterior(AbstractPosteriorFamily):
 
     def describe(self) -> str:
         return "the prior conditioned on it, by its own algorithm"
+
+
+def _check_language(prior: Any, likelihood: Any) -> None:
+    """Raise if what the likelihood takes is not what the prior draws."""
+    emission = likelihood.emission if isinstance(likelihood, PerStep) else likelihood
+    if _sketch(prior)[2] is _discrete:
+        x = jax.ShapeDtypeStruct(likelihood.shape, jax.tree.leaves(likelihood)[0].dtype)
+        if isinstance(emission, Neural) or not speaks_to(prior, likelihood, x):
+            raise TypeError(
+                f"likelihood should be one of {prior.states} states, such as a Switch, with a "
+                f"{type(prior).__name__}, since draws of states have no slope that an encoder "
+                f"could learn from, but is {likelihood.describe()}."
+            )
+        return
+    taken = getattr(emission, "latent_dim", prior.dim)
+    if taken != prior.dim:
+        raise ValueError(
+            f"latent_dim of {type(emission).__name__} should be {prior.dim}, as the prior has "
+            f"dimensions, but is {taken}."
+        )
 
 
 def _check_codes(prior: Any, likelihood: Coded) -> None:
@@ -191,7 +212,7 @@ def _gaussian(numbers: jax.Array, some: jax.Array) -> GaussianPotential:
 _KINDS = (_discrete, _gaussian)
 
 
-def speaks_to(prior: Any, likelihood: Any, x: jax.Array) -> bool:
+def speaks_to(prior: Any, likelihood: Any, x: Any) -> bool:
     """Whether the likelihood's own evidence is such that its expectation has a formula."""
     if not isinstance(likelihood, AbstractConjugateLikelihood):
         return False
