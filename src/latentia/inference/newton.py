@@ -12,7 +12,8 @@ from latentia.typing import LatentMatrix, LatentVector, Scalar
 _STEPS = 40
 # Closer to the maximum nothing that is said of a posterior changes visibly.
 _NEAR = 0.01
-_SHARES = (1.0, 0.3, 0.05)
+# The short ones are for slopes that grow as an exponential does, such as those of large counts.
+_SHARES = (1.0, 0.3, 0.05, 5e-3, 3e-4, 1e-5, 3e-7)
 
 
 def ascend(value: Callable[[jax.Array], Scalar], start: jax.Array) -> jax.Array:
