@@ -79,8 +79,10 @@ def predictive_check(
     Raises:
         ValueError: if an argument does not fit, or the posterior failed.
     """
-    if n < 100:
-        raise ValueError(f"n should be at least 100, but is {n}: tails need so many.")
+    if not isinstance(n, int | np.integer) or n < 100:
+        raise ValueError(
+            f"n should be at least 100, a whole number, but is {n!r}: tails need so many."
+        )
     seed = seed_of(key)
     if isinstance(model.likelihood, AbstractWholeLikelihood):
         x = model.likelihood.read(x)

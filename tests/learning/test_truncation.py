@@ -208,3 +208,9 @@ def test_the_entropy_is_that_of_the_model_at_the_limit_of_steps():
     shares = latentia.infer(few.model, VALUES).probabilities
     entropy = -WEIGHT @ xlogy(shares, shares).sum(axis=1)
     np.testing.assert_allclose(few.entropy, entropy, rtol=1e-3)
+
+
+@pytest.mark.parametrize("value", [-1.0, 1.0, np.nan, "a", None])
+def test_what_is_no_truncation_is_one_sentence(value):
+    with pytest.raises(ValueError, match="truncation of EM should be a small number"):
+        EM(truncation=value)

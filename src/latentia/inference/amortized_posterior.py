@@ -12,6 +12,11 @@ from latentia.typing import Key, LatentMatrix, LatentVector, Scalar
 from latentia.verdict import Exactness
 
 
+def told_bound(draws: int) -> str:
+    """How the log evidence was found, in words."""
+    return f"the log evidence is the importance-weighted bound with k = {draws} draws (estimate)"
+
+
 class AmortizedPosterior(AbstractPosterior):
     """A Gaussian over z from one pass through the encoder, ``mean + root u``.
 
@@ -35,10 +40,7 @@ class AmortizedPosterior(AbstractPosterior):
 
     @property
     def method(self) -> str:
-        return (
-            "an encoder network (approximation); the log evidence is the importance-weighted bound "
-            f"with k = {self.draws} draws (estimate)"
-        )
+        return f"an encoder network (approximation); {told_bound(self.draws)}"
 
     @property
     def covariance(self) -> LatentMatrix:

@@ -9,10 +9,7 @@ from latentia.latents import AbstractPosterior, AbstractSequencePosterior, Gauss
 from latentia.typing import Key, LatentMatrix, LatentVector, Moments, Scalar
 from latentia.verdict import Exactness
 
-
-def told_bound(draws: int) -> str:
-    """How the log evidence was found, in words."""
-    return f"the log evidence is the importance-weighted bound with k = {draws} draws (estimate)"
+from .amortized_posterior import told_bound
 
 
 class EncodedPosterior(AbstractPosterior):

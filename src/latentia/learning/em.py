@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from latentia.constraints import bind_vector, free_vector
 from latentia.distributions import Limits
@@ -114,7 +115,8 @@ class EM(AbstractLearner):
     truncation: float = eqx.field(static=True, default=0.0)
 
     def __check_init__(self) -> None:
-        if not 0 <= self.truncation < 1:
+        number = isinstance(self.truncation, int | float | np.number)
+        if not (number and 0 <= self.truncation < 1):
             raise ValueError(
                 "truncation of EM should be a small number of nats from 0 (exact) to below 1, such "
                 f"as 1e-6, but is {self.truncation!r}."
