@@ -50,7 +50,7 @@ def test_draws_follow_the_autoregression():
 
 @pytest.mark.parametrize(
     "lags",
-    [pytest.param(1, marks=pytest.mark.exhaustive), pytest.param(2, marks=pytest.mark.slow)],
+    [pytest.param(1, marks=pytest.mark.exhaustive), pytest.param(2, marks=pytest.mark.exhaustive)],
 )
 def test_em_climbs_to_the_space_of_the_factors(lags):
     x, _, factors = drawn(lags)

@@ -31,7 +31,7 @@ def ours():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_eight_schools_are_those_of_ones_own_statement():
     model, x = lt.from_numpyro(schools, 8, ERROR, y=EFFECT)
     assert model.prior.part_names == ("mu", "tau", "t")

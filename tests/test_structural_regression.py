@@ -42,7 +42,7 @@ def test_answers_and_forecasts_are_those_of_the_dense_gaussian():
     "trend",
     [
         pytest.param(False, marks=pytest.mark.exhaustive),
-        pytest.param(True, marks=pytest.mark.slow),
+        pytest.param(True, marks=pytest.mark.exhaustive),
     ],
 )
 @pytest.mark.parametrize("learner", [None, lt.EM(start="given", tol=1e-11, max_iter=5000)])

@@ -78,7 +78,7 @@ def test_density_is_that_of_scipy_and_of_its_draws(density, peer):
         assert st.kstest(np.asarray(draws), peer.cdf).pvalue > 1e-5
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_simplex_and_matrix_densities():
     with jax.enable_x64(True):
         x = np.array([0.2, 0.5, 0.3])

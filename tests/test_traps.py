@@ -77,7 +77,7 @@ def test_4_probabilistic_pca_is_the_closed_form():
     np.testing.assert_allclose(found.log_likelihood, expected, rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("seed", range(3))
 def test_5_the_best_start_is_kept_whole(seed):
     found = fit(unset(Gaussian(dim=2), 3), FAITHFUL, key=seed)
@@ -95,7 +95,7 @@ def test_6_sample_returns_the_rows_asked(count):
     assert sample(thirds, 0, count).x.shape == (count, 2)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_7_and_22_weights_sum_to_one_after_few_rows():
     found = fit(unset(Gaussian(dim=2), 1), FAITHFUL[:20].astype(np.float32))
     weights = found.model.prior.weights
@@ -241,7 +241,7 @@ def test_57_duplicates_and_too_many_components_end(states):
         assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found.model))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_58_the_total_is_the_sum_of_the_rows():
     x = FAITHFUL.copy()
     x[::3, 0] = np.nan

@@ -111,13 +111,14 @@ def test_what_one_asks_of_a_model(folder, tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["soft.parquet"]
 
 
+@pytest.mark.slow
 def test_the_demo_of_the_readme_writes_its_folder(tmp_path):
     told = json.loads(ask("demo", "--out", tmp_path / "out", "--json").stdout)
     assert len(told["candidates"]) == 12
     assert {"faithful.csv", "model.safetensors"} <= set(os.listdir(tmp_path / "out"))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_texts_are_items_of_latent_classes(tmp_path):
     ratings = np.where(load_carcinoma().data == 1, "yes", "no")
     columns = {name: ratings[:, j].tolist() for j, name in enumerate("ABCDEFG")}

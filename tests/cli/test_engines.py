@@ -28,7 +28,7 @@ def fit(data, out, *options, code=0):
     return json.loads(result.stdout) if code == 0 else result.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_pattern_is_fitted_as_the_table_is(folder, tmp_path):
     tables = map(pq.read_table, sorted(folder.iterdir()))
     pq.write_table(pa.concat_tables(tables), tmp_path / "x.parquet")

@@ -44,7 +44,7 @@ def mixture(family, columns=12):
 @pytest.mark.parametrize(
     ("family", "limit"),
     [
-        pytest.param(Poisson, np.inf, marks=pytest.mark.slow),
+        pytest.param(Poisson, np.inf, marks=pytest.mark.exhaustive),
         pytest.param(Bernoulli, 1, marks=pytest.mark.exhaustive),
     ],
 )

@@ -13,7 +13,7 @@ def alone(family, states=1):
     return LatentVariableModel(Discrete(states), Switch(family, states))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_as_the_only_state_it_is_the_mixture_model():
     """The part is a latent variable of the family here and of the model there."""
     x = load_faithful().data
@@ -26,7 +26,7 @@ def test_as_the_only_state_it_is_the_mixture_model():
     np.testing.assert_allclose(latentia.score(inner.model, x), latentia.score(outer.model, x), 1e-4)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_states_of_several_parts_are_found():
     rng = np.random.default_rng(0)
     centres = np.array([[0, 0], [4, 0], [0, 30], [4, 33]])
@@ -37,7 +37,7 @@ def test_states_of_several_parts_are_found():
     assert (gaps.min(axis=0) < 0.3).all(), means
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_parts_of_any_family_and_inside_a_product():
     rng = np.random.default_rng(1)
     x = np.column_stack([rng.poisson([1.0, 12.0], (300, 2)).ravel(), rng.integers(0, 2, 600)]) * 1.0

@@ -67,7 +67,7 @@ def maximum_by_scipy(x):
     return -found.fun, np.exp(found.x[-1])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("missing", [False, True])
 def test_em_reaches_the_maximum_that_a_general_optimiser_finds(missing):
     rng = np.random.default_rng(3)
@@ -122,7 +122,7 @@ def test_fixed_degrees_are_kept_and_are_no_parameter():
     assert fitted(StudentT(dim=2), x).log_likelihood >= fit.log_likelihood
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_far_outliers_do_not_overflow():
     x = np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
     x[0] = 1e15

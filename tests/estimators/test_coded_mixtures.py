@@ -36,7 +36,7 @@ def mixed():
 
 
 @pytest.mark.skipif(not (SHARED / "golden").exists(), reason="needs ../shared/golden")
-@pytest.mark.parametrize("classes", [1, 2, 3])
+@pytest.mark.parametrize("classes", [1, 2, pytest.param(3, marks=pytest.mark.slow)])
 def test_latent_classes_are_those_of_polca(slides, classes):
     text = (SHARED / "golden/latent_class_polca.json").read_text()
     golden = json.loads(text)[f"carcinoma_{classes}"]
@@ -113,7 +113,7 @@ def test_polars_in_polars_out(mixed):
     assert model.sample(2)[0].columns == frame.columns
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_schema_says_otherwise(mixed):
     model = MixedMixture(2, schema={"visits": "gaussian"}).fit(mixed)
     assert "mean" in model.parameters_["visits"]

@@ -169,7 +169,7 @@ def test_hardly_any_noise_costs_no_digits(noise):
     np.testing.assert_allclose(means, (rows[:, 0] - bias[0]), atol=6 * math.sqrt(noise))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_fit_with_hardly_any_noise_keeps_the_digits_of_its_score():
     rng = np.random.default_rng(0)
     rows = np.array([2.0, 0.0, 50.0]) + rng.normal(size=(ROWS, 1)) * np.array([1.0, -3.0, 0.5])

@@ -95,7 +95,7 @@ def test_mixture_of_factor_analyzers(X):
 @pytest.mark.parametrize(
     "model",
     [
-        pytest.param(FactorAnalysis(2), marks=pytest.mark.slow),
+        pytest.param(FactorAnalysis(2), marks=pytest.mark.exhaustive),
         pytest.param(ProbabilisticPCA(2), marks=pytest.mark.exhaustive),
         pytest.param(MixtureOfFactorAnalyzers(2, 1), marks=pytest.mark.exhaustive),
     ],
@@ -117,7 +117,7 @@ def test_missing_marginal_conditional_impute(model, X, holes):
     np.testing.assert_allclose(joint, rest + model.marginal([1]).score_samples([[0.3]]), rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_inverse_transform_and_draws(X):
     model = FactorAnalysis(2, random_state=1).fit(X)
     np.testing.assert_allclose(model.inverse_transform(np.zeros((1, 2)))[0], model.mean_)
@@ -152,7 +152,7 @@ def test_wrong_parameters_are_named(model, message, X):
         model.fit(X)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.skipif(not (SHARED / "golden").exists(), reason="needs ../shared/golden")
 @pytest.mark.parametrize("factors", [1, 2, 3])
 def test_holzinger_swineford_is_that_of_factanal(factors):

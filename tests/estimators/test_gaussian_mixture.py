@@ -101,7 +101,15 @@ def test_ridge_acts_as_in_scikit_learn(X):
     )
 
 
-@pytest.mark.parametrize("start", ["kmeans", "k-means++", "random", "random_from_data"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        pytest.param("kmeans", marks=pytest.mark.exhaustive),
+        "k-means++",
+        "random",
+        "random_from_data",
+    ],
+)
 def test_explicit_starts(X, start):
     mixture = GaussianMixture(2, init_params=start, n_init=3, random_state=1).fit(X)
     assert len(mixture.fit_.starts) == 3
@@ -157,7 +165,7 @@ def test_impute_is_the_conditional_mean_and_the_draws_vary_around_it(X):
     np.testing.assert_allclose(draws.mean(axis=0), filled, atol=0.25)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_conditional_and_marginal_multiply_to_the_joint(X):
     for kind in KINDS:
         mixture = GaussianMixture(3, covariance_type=kind).fit(X)

@@ -70,7 +70,7 @@ def test_answers_are_those_of_hmmlearn(kind):
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_other_emissions_score_as_in_hmmlearn():
     hmm = pytest.importorskip("hmmlearn.hmm")
     counts = load_earthquakes().data[:60, 1:]
@@ -90,7 +90,10 @@ def test_other_emissions_score_as_in_hmmlearn():
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "kind",
-    ["diag", *(pytest.param(k, marks=pytest.mark.slow) for k in ("tied", "full", "spherical"))],
+    [
+        "diag",
+        *(pytest.param(k, marks=pytest.mark.exhaustive) for k in ("tied", "full", "spherical")),
+    ],
 )
 def test_mixture_emissions_score_as_in_hmmlearn(kind):
     hmm = pytest.importorskip("hmmlearn.hmm")
@@ -143,7 +146,7 @@ def test_missing_values_weights_and_labels():
     assert (model.predict(x) == states).mean() > 0.97
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_any_family_emits(tmp_path):
     counts = load_earthquakes().data[:, 1:]
     x = np.concatenate([counts, np.log(counts + 1)], axis=1)

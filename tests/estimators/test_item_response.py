@@ -159,7 +159,7 @@ def test_bad_input_is_one_sentence(lsat):
         model.transform(lsat + 1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_one_item_says_its_share_and_no_more(lsat):
     one = ItemResponse("2pl", n_init=1).fit(lsat[["Item 3"]])
     share = lsat["Item 3"].mean()
@@ -179,7 +179,7 @@ def test_a_slope_that_grows_for_ever_stops_at_the_bound(lsat):
     assert np.isfinite(steep.scores(same[:5]).value).all()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_graded_response_against_a_likelihood_written_out():
     table = np.array(text("ltm_science", ["Comfort", "Work", "Future", "Benefit"]))
     model = ItemResponse("graded", levels=LEVELS).fit(table)

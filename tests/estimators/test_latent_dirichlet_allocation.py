@@ -185,7 +185,7 @@ def test_empty_documents_have_the_prior_and_cost_nothing(fitted):
     assert np.isfinite(nothing.components_).all() and nothing.bound_ == 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_more_topics_than_documents_and_words_that_never_came():
     X = np.array([[3, 0, 1, 0], [0, 0, 5, 0]])
     model = lt.LatentDirichletAllocation(7, random_state=0, max_iter=50).fit(X)
@@ -196,7 +196,7 @@ def test_more_topics_than_documents_and_words_that_never_came():
     np.testing.assert_allclose(one.components_, [X.sum(axis=0) + 1])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_float32_is_kept_and_close():
     X = corpus()
     one = lt.LatentDirichletAllocation(3, random_state=0).fit(X.astype(np.float32))

@@ -111,7 +111,7 @@ def search(**options):
     return GridSearchCV(line, grid, cv=2, **options)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_search_over_a_pipeline_finds_two_clusters():
     found = search().fit(X)
     assert found.best_params_["gaussianmixture__n_components"] == 2
@@ -158,7 +158,7 @@ def test_the_import_changes_no_setting_of_jax():
     subprocess.run([sys.executable, "-c", code], check=True, timeout=SECONDS)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_partial_fit_learns_from_batches_and_goes_on_from_fit(fitted):
     order = np.random.default_rng(0).permutation(len(X))
     halves = np.array_split(X[order], 2)
@@ -176,6 +176,7 @@ def test_partial_fit_learns_from_batches_and_goes_on_from_fit(fitted):
     np.testing.assert_array_equal(before.fit(X).means_, fitted.means_)
 
 
+@pytest.mark.slow
 def test_warm_start_goes_on_where_the_last_fit_ended():
     model = one_start(warm_start=True, max_iter=2, tol=1e-10)
     with pytest.warns(ConvergenceWarning, match="limit on iterations"):

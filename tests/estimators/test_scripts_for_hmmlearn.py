@@ -25,7 +25,7 @@ def four_blobs(hmm):
     return model
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_sampling_and_decoding(hmm):
     x, states = four_blobs(hmm).sample(500)
     train, validate = x[:250], x[250:]

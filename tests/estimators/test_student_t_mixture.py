@@ -20,7 +20,7 @@ def test_clusters_stay_where_they_are_among_outliers():
     assert (gaussian.predict(FAITHFUL) != clean.predict(FAITHFUL)).sum() > 20
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_more_general_model_fits_better_and_its_parts_agree():
     free = StudentTMixture(2, random_state=0).fit(FAITHFUL)
     fixed = StudentTMixture(2, df=1000.0, random_state=0).fit(FAITHFUL)

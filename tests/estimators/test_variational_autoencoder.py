@@ -44,7 +44,7 @@ def test_it_is_saved_as_data_and_answers_the_same(fitted, pictures, tmp_path):
         lt.load(path)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_partial_fit_goes_on_from_the_weights(fitted, pictures):
     again = clone(fitted).partial_fit(pictures)
     before = again.model_.likelihood.network.layers[0].weight
@@ -77,7 +77,7 @@ def test_wrong_arguments_are_named(options, message):
         lt.VariationalAutoencoder(**options).fit(np.full((20, 3), 0.5))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("network", ["mlp", "conv", "residual"])
 def test_covariates_make_it_conditional(network, pictures, tmp_path):
     u = np.linspace(-1, 1, 2 * len(pictures)).reshape(-1, 2)

@@ -77,7 +77,7 @@ def test_refine_is_checked(data):
         lt.evaluate(linear_model(0.0), data, refine=-1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_annealing_finds_the_evidence_and_bounds_it_from_both_sides(data):
     covariance = LOADINGS @ LOADINGS.T + SCALE**2 * np.eye(5)
     exact = multivariate_normal(np.zeros(5), covariance)
@@ -93,7 +93,7 @@ def test_annealing_finds_the_evidence_and_bounds_it_from_both_sides(data):
     assert "by annealed importance sampling" in repr(found) and "60 draws" in repr(found.sandwich)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_short_path_keeps_the_bounds_apart_and_on_their_sides(data):
     found = lt.evaluate(linear_model(1.5), data, k=20, refine=0, anneal=4)
     gap = found.sandwich.high - found.sandwich.low

@@ -14,8 +14,12 @@ def hidden_markov(family, states, **options):
     return LatentVariableModel(MarkovChain(states, **options), PerStep(Switch(family, states)))
 
 
-@pytest.mark.parametrize("start", ["stationary", "free"])
-@pytest.mark.parametrize("states", [2, *(pytest.param(k, marks=pytest.mark.slow) for k in (3, 4))])
+@pytest.mark.parametrize(
+    "start", [pytest.param("stationary", marks=pytest.mark.exhaustive), "free"]
+)
+@pytest.mark.parametrize(
+    "states", [2, *(pytest.param(k, marks=pytest.mark.exhaustive) for k in (3, 4))]
+)
 def test_earthquakes(states, start):
     x = load_earthquakes().data[:, 1:]
     model = hidden_markov(Poisson(dim=1), states, stationary=start == "stationary")
@@ -25,7 +29,7 @@ def test_earthquakes(states, start):
     assert fit.degrees_of_freedom == states**2 + (start == "free") * (states - 1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("states", [2, 3])
 def test_faithful_as_a_series(states):
     fit = latentia.fit(hidden_markov(DiagonalGaussian(dim=2), states), table("faithful"))

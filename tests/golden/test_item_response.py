@@ -34,7 +34,7 @@ def fits():
     return {name: fit(model, X, weights=COUNTS, learner=TIGHT) for name, model in models.items()}
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_lsat_reaches_the_maximum(fits):
     for name, found in fits.items():
         assert found.converged, name

@@ -80,7 +80,7 @@ def test_galaxies_do_not_stop_on_the_plateau():
     assert gaussian_mixture(x, "tied", 2).log_likelihood >= -230.352 - SLACK
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("kind", "states", "best"), [("diagonal", 2, -2437.20), ("spherical", 4, -2512.77)]
 )
@@ -126,7 +126,7 @@ def test_gss82_with_four_classes():
     assert found.log_likelihood >= -2746.6208 - SLACK
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("states", ["1", "2", "3", "4"])
 def test_poisson_mixtures_of_earthquakes(states):
     expected = golden("mixtures.json")["earthquakes_poisson"][states]

@@ -48,7 +48,7 @@ def test_a_step_is_at_least_as_high_as_that_of_mclust(kind):
     np.testing.assert_allclose(sigma, expected["sigma"], rtol=1e-7, atol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", KINDS[:3])
 def test_weighted_em(kind):
     expected = golden("mclust_weighted_iris.json")["loglik"][kind]

@@ -14,7 +14,7 @@ from latentia import LatentDirichletAllocation
 PEER = -3_172_302
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_ten_passes_over_the_associated_press_reach_the_bound_of_scikit_learn():
     path = DATA / "associatedpress_triplets.csv.gz"
     if not path.exists():

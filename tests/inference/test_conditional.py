@@ -46,6 +46,7 @@ def data(n, seed=0):
     return (rng.normal(size=(n, 2)) @ LOADINGS.T + u @ SLOPES.T + noise).astype("f4"), u
 
 
+@pytest.mark.slow
 def test_the_four_questions_are_those_of_a_gaussian_regression():
     model, (x, u) = linear_model(), data(40)
     exact = multivariate_normal(np.zeros(3), COVARIANCE).logpdf(x - u @ SLOPES.T)
@@ -64,7 +65,7 @@ def test_the_four_questions_are_those_of_a_gaussian_regression():
     np.testing.assert_allclose(np.cov(drawn.T), COVARIANCE, atol=0.15)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_training_finds_the_regression():
     x, u = data(1500)
     decoder, encoder = MLP(3, 3, (), key=0), MLP(4, 4, (), key=1)
@@ -84,7 +85,7 @@ def test_training_finds_the_regression():
     assert fit.bound > exact - 0.1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_pictures_and_missing_pixels():
     doges = lt.datasets.doges(60, seed=0, size=8)
     u = doges.factors[:, 4:5]

@@ -48,7 +48,7 @@ def test_no_lower_bound_exceeds_the_evidence(kind, known):
                 assert isinstance(rung, lt.AtMode)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", KINDS)
 def test_intervals_contain_the_evidence(kind, known):
     # Three misses of 20 at 99 % come by chance once in a thousand times.

@@ -47,7 +47,7 @@ def observed(x, z):
     return Normal(z["b"] + z["a"], 4.0).log_prob(x)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_banana_passes_by_a_flow_and_has_the_moments_of_quadrature():
     prior = lt.Continuous({"a": Normal(0, 1), "b": banana_density})
     model, x = lt.LatentVariableModel(prior, lt.Custom(observed)), np.array(3.0)

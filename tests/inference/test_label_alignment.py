@@ -25,6 +25,7 @@ def posterior_of(means, **more):
     return lt.infer(model, x, inference=QUICK)
 
 
+@pytest.mark.slow
 def test_switched_labels_are_put_in_one_order():
     switched = posterior_of(Normal(0, 5, shape=2))
     assert switched.verdict.level == "suspect"

@@ -93,7 +93,7 @@ def quadrature(x):
     return mean, np.sqrt(np.sum(mass * (mu - mean) ** 2)), np.sum(mass * tau)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_hierarchy_of_many_groups_has_the_moments_of_quadrature():
     model, x = hierarchy(200)
     posterior = lt.infer(model, x, inference=lt.Ladder(rungs=(lt.LowRank(),)))

@@ -73,7 +73,7 @@ def model_of(kind):
 
 @pytest.mark.parametrize(
     "kind",
-    [pytest.param(k, marks=() if k == "binary" else pytest.mark.slow) for k in RESPONSES],
+    [pytest.param(k, marks=() if k == "binary" else pytest.mark.exhaustive) for k in RESPONSES],
 )
 def test_item_response_is_quadrature_at_400_nodes(kind):
     model = model_of(kind)
@@ -104,7 +104,7 @@ def test_item_response_is_quadrature_at_400_nodes(kind):
     np.testing.assert_allclose(map_estimate(model, x)[:, 0], peak, atol=0.1)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_steep_curves_get_as_many_nodes_as_they_need():
     slopes = np.array([[25.0], [18.0], [9.0]])
     model = LatentVariableModel(
@@ -152,7 +152,7 @@ def test_the_method_follows_the_model():
         LatentVariableModel(GaussianLatent(dim=2), GeneralizedLinear(BinaryResponse(dim=3)))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_laplace_has_the_mode_and_nearly_the_evidence():
     model = model_of("graded")
     x = sample(model, 3, 12).x

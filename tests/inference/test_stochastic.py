@@ -36,7 +36,7 @@ def data(rows=6000):
     return X, eta, rng
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_steps_alone_find_the_exact_gaussian():
     X, eta, rng = data()
     y = eta + 1.5 * rng.normal(size=len(eta))

@@ -134,7 +134,9 @@ def estimators():
 @pytest.mark.parametrize(
     ("estimator", "data"),
     [
-        pytest.param(*one, id=str(i), marks=pytest.mark.exhaustive if i % 2 else pytest.mark.slow)
+        pytest.param(
+            *one, id=str(i), marks=pytest.mark.exhaustive if i % 2 else pytest.mark.exhaustive
+        )
         for i, one in enumerate(estimators())
     ],
 )

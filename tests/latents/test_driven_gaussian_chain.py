@@ -59,7 +59,7 @@ def test_answers_are_those_of_the_dense_gaussian():
     np.testing.assert_allclose(got.covariance, own, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_neighbours_the_filter_draws_and_densities_are_those_of_the_dense_gaussian():
     x, u = series()
     expected, got = joint(x, u), lt.infer(model(), x, given=u)
@@ -79,7 +79,7 @@ def test_neighbours_the_filter_draws_and_densities_are_those_of_the_dense_gaussi
     assert (np.abs(drawn.mean(axis=0) - expected.mean) < 5 * error).all()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_diffuse_start_and_the_filter():
     x, u = series(9)
     expected = joint(x, u, diffuse=(True, False))
@@ -100,7 +100,7 @@ def one_step(prior, likelihood, rows):
 @pytest.mark.parametrize(
     ("learned", "driven"),
     [
-        pytest.param(EVERYTHING, ("controls",), marks=pytest.mark.slow),
+        pytest.param(EVERYTHING, ("controls",), marks=pytest.mark.exhaustive),
         pytest.param(("transition",), ("controls",), marks=pytest.mark.exhaustive),
         pytest.param(("drift", "noise"), (), marks=pytest.mark.exhaustive),
     ],
@@ -152,7 +152,7 @@ def test_forecast_is_the_dense_gaussian_of_the_steps_to_come():
     np.testing.assert_allclose(coming.variance, np.diagonal(spread, 0, 1, 2) + NOISE, rtol=1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_sequences_of_any_lengths_are_the_single_ones():
     made = [series(n, n) for n in (5, 8, 8)]
     x, u = [one[0] for one in made], [one[1] for one in made]

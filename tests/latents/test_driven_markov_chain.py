@@ -88,7 +88,7 @@ def test_answers_are_those_of_all_paths():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_chain_is_found_again_and_ends_where_nothing_climbs():
     x, u = series(1500)
     halves = [x[:700], x[700:]], [u[:700], u[700:]]
@@ -113,7 +113,7 @@ def test_the_chain_is_found_again_and_ends_where_nothing_climbs():
             assert score <= fit.log_likelihood + 1e-6
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_three_states_with_a_prior_and_an_emission_with_covariates_of_its_own():
     rng = np.random.default_rng(1)
     u = rng.normal(size=(300, 3))
@@ -160,7 +160,7 @@ def test_a_covariate_must_be_known_at_every_step():
         latentia.score(model(), x, given=u)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_single_precision_stays_that_where_jax_computes_in_double():
     x, u = series(40)
     narrow = jax.tree.map(lambda leaf: leaf.astype(np.float32), model())

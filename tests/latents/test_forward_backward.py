@@ -49,9 +49,9 @@ def assert_same(got, expected, tolerance=1e-10):
     ("size", "varying"),
     [
         (1.0, True),
-        (2000.0, False),
-        pytest.param(1.0, False, marks=pytest.mark.slow),
-        pytest.param(2000.0, True, marks=pytest.mark.slow),
+        pytest.param(2000.0, False, marks=pytest.mark.exhaustive),
+        pytest.param(1.0, False, marks=pytest.mark.exhaustive),
+        pytest.param(2000.0, True, marks=pytest.mark.exhaustive),
     ],
 )
 def test_all_paths(varying, size):
@@ -78,7 +78,7 @@ def test_one_step_is_a_mixture():
     assert (np.asarray(found.moves) == 0).all()
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("sticky", [0.0, 0.999])
 def test_pieces_of_a_long_sequence_are_the_whole(sticky):
     start, moves, values = chain(4, 5003, 1)

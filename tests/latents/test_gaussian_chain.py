@@ -67,7 +67,7 @@ EVERYDAY = ("one dimension", "diffuse throughout, singular noise")
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=() if n in EVERYDAY else pytest.mark.slow) for n in CASES]
+    "name", [pytest.param(n, marks=() if n in EVERYDAY else pytest.mark.exhaustive) for n in CASES]
 )
 def test_smoother_is_the_dense_gaussian(name):
     chain, emission, x = case(name)
@@ -84,7 +84,7 @@ def test_smoother_is_the_dense_gaussian(name):
     np.testing.assert_allclose(got[3], lag, rtol=1e-9, atol=1e-10)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("learned", [LEARNED, ("noise", "drift"), ("transition", "covariance")])
 def test_maximize_is_the_regression_of_each_step_on_the_one_before(learned):
     """Against the moments of the dense Gaussian, summed over the moves up to the last seen step."""

@@ -108,7 +108,7 @@ def test_structural_arguments():
         lt.fit_structural(lt.structural(trend=True, period=12), FLOW[:13])
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_diffuse_start_that_was_never_seen_is_unbounded():
     model = lt.structural(variances=[1.0])
     posterior = lt.infer(model, np.full((4, 1), np.nan))
@@ -120,7 +120,7 @@ def test_a_diffuse_start_that_was_never_seen_is_unbounded():
     assert np.isfinite(short.mean).all() and np.isfinite(short.log_evidence)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_nearly_exact_observation_is_as_good_as_an_exact_one():
     """Noise variance 1e-12 and moves without noise: the first steps determine everything."""
     chain = lt.GaussianChain(

@@ -52,7 +52,7 @@ def test_sequences_in_every_shape_are_the_same():
     assert latentia.score(model, padded)[0] == pytest.approx(posteriors[1].log_evidence)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fits_know_weights_lengths_labels_and_gaps():
     model = poisson_model(np.full(3, 1 / 3), MOVES, length=40)
     drawn = latentia.sample(model, 2, 6)

@@ -31,6 +31,7 @@ def table(seed=0, rows=60):
     return u, u @ np.array([[1.0, -2.0], [0.5, 3.0]]) + 4 + rng.normal(size=(rows, 2))
 
 
+@pytest.mark.slow
 def test_one_state_is_least_squares_column_by_column():
     u, x = table()
     x[::5, 1] = np.nan
@@ -47,7 +48,7 @@ def test_one_state_is_least_squares_column_by_column():
     assert fit.weight == 59 and fit.degrees_of_freedom == 8
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_scores_and_draws_are_those_of_the_gaussians_at_the_covariates():
     u, x = table()
     model = latentia.fit(regressions(2, 2, 2), x, given=u).model
@@ -135,7 +136,7 @@ def test_imaginary_counts_are_the_gaussian_integral():
         np.testing.assert_allclose(one.expected_log_prob(two), value[0], rtol=1e-8)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_an_autoregressive_chain():
     rng = np.random.default_rng(1)
     states = np.repeat([0, 1, 0], 80)
@@ -158,7 +159,7 @@ def test_an_autoregressive_chain():
     assert len(latentia.map_estimate(fit.model, halves[0], given=halves[1])) == 2
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_fixed_coefficient_is_kept_and_the_others_fit_around_it():
     u, x = table()
     part = GaussianRegression(np.array([[[1.0, np.nan]]]))

@@ -39,7 +39,7 @@ class Imagined:
         return [self] * count
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_pilot_tells_the_passes_of_the_fit(tmp_path):
     values = draws()
     folder = write(tmp_path / "rows", values)

@@ -40,7 +40,7 @@ def slope(model, x, freed):
         return np.asarray(jax.grad(total)(point))[freed] / len(x)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_fixed_mean_is_kept_and_the_rest_is_at_the_maximum():
     given = np.array([[0.0, 0.0], [UNSET, UNSET]])
     parts = DiagonalGaussian(given, np.full((2, 2), UNSET))
@@ -68,7 +68,7 @@ def test_a_full_covariance_is_about_the_fixed_mean():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_fixed_weights_leave_what_they_leave():
     weights = np.array([0.5, UNSET, UNSET])
     model = LatentVariableModel(Discrete(weights), Switch(Gaussian(dim=2), 3))
@@ -93,7 +93,7 @@ def test_loadings_fixed_to_zero_are_a_confirmatory_factor_analysis():
     assert fit.degrees_of_freedom == 18
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_tied_variances_are_the_same_in_all_states():
     x = clusters()[:, :1]
     model = LatentVariableModel(Discrete(2), Switch(DiagonalGaussian(dim=1), 2))

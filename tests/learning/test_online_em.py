@@ -82,7 +82,7 @@ def followed(batches, weights=None, learner=OnlineEM(), model=None):
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(n, marks=pytest.mark.slow if n == "mixture" else pytest.mark.exhaustive)
+        pytest.param(n, marks=pytest.mark.exhaustive if n == "mixture" else pytest.mark.exhaustive)
         for n in NAMES
     ],
 )
@@ -102,7 +102,7 @@ def test_with_a_step_of_one_it_is_one_step_of_em(name, holes):
     np.testing.assert_allclose(score, stepped.trace[0], rtol=1e-11)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", CASES)
 def test_no_step_changes_nothing_and_the_optimum_stays(name):
     make, draw = CASES[name]
@@ -115,7 +115,7 @@ def test_no_step_changes_nothing_and_the_optimum_stays(name):
             assert_alike(moved, best, rtol=tolerance, atol=tolerance)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_steps_of_one_over_t_come_near_the_optimum_of_all_rows():
     values = blobs(200 * ROWS)
     best = latentia.fit(mixture(), values)
@@ -128,7 +128,7 @@ def test_steps_of_one_over_t_come_near_the_optimum_of_all_rows():
     np.testing.assert_allclose(state.spread, values.std(axis=0), rtol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_weights_are_repetitions_and_empty_rows_nothing():
     batches = [blobs(ROWS, seed, holes=0.1) for seed in range(3)]
     weights = [np.random.default_rng(seed).integers(0, 3, ROWS) for seed in range(3)]

@@ -32,7 +32,7 @@ def linear_model(prior=None, **options):
 QUICK = lt.StochasticGradient(epochs=3, batch=100, held_out=0.25)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_linear_vae_reaches_the_maximum_of_probabilistic_pca():
     x = data()
     learner = lt.StochasticGradient(
@@ -207,7 +207,7 @@ def test_learned_priors_are_learned_and_settle(prior, objective):
     assert np.isfinite(found.log_likelihood) and found.log_likelihood >= found.elbo - 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_bound_rises_with_the_number_of_draws():
     x = data()
     fit = lt.fit(linear_model(), x, learner=QUICK)

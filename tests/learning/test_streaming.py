@@ -121,7 +121,7 @@ def test_a_stream_gives_what_memory_gives(stream, name):
     assert streamed.columns == tuple(f"x{i}" for i in range(values.shape[1]))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("max_iter", [0, 1])
 def test_given_parameters_are_where_it_starts(stream, max_iter):
     values = blobs()
@@ -131,7 +131,7 @@ def test_given_parameters_are_where_it_starts(stream, max_iter):
     assert_same_fit(latentia.fit(begun, stream(values), learner=learner), memory)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_size_of_batches_does_not_matter(stream):
     # Sums in another order may let another of equally good starts go on.
     values, learner = blobs(), EM(tol=1e-12)

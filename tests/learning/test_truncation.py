@@ -65,6 +65,7 @@ def same(kind, values=VALUES):
     return dense, few
 
 
+@pytest.mark.slow
 def test_it_is_the_fit_with_all_states():
     dense, few = same("diagonal")
     assert few.status == dense.status

@@ -44,7 +44,7 @@ def test_scores_and_posteriors_are_those_of_the_marginal_gaussian():
         np.testing.assert_allclose(found.mean[i], gain @ (x[i] - mean)[seen], rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_fit_is_least_squares_and_factor_analysis_of_what_is_left():
     """With the same regressors for all columns, whatever the covariance of the errors."""
     x, u = table()
@@ -121,7 +121,7 @@ def test_the_gradient_and_a_prior_end_where_em_does(isotropic):
     assert pulled.log_likelihood < by_em.log_likelihood
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_groups_with_factors_and_lines_of_their_own():
     x, u = table(200)
     x[100:] += 6

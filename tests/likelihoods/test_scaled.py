@@ -72,7 +72,7 @@ def test_em_reaches_the_maximum_that_a_general_optimiser_finds():
     assert fit.degrees_of_freedom == 5 * 2 - 1 + 5 + 5 + 1
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_outliers_leave_the_loadings_alone():
     truth = LatentVariableModel(GaussianLatent(1), LinearGaussian(LOADINGS[:, :1], BIAS, NOISE))
     x = latentia.sample(truth, 0, 300).x
@@ -86,7 +86,7 @@ def test_outliers_leave_the_loadings_alone():
     assert errors[0] < 0.15 < 0.4 < errors[1], errors
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_factor_for_three_columns_is_the_full_student_t():
     scatter = np.eye(3) + 0.6
     x = stats.multivariate_t(np.zeros(3), scatter, 3).rvs(150, random_state=0)
@@ -96,7 +96,7 @@ def test_a_factor_for_three_columns_is_the_full_student_t():
     assert found.log_likelihood == pytest.approx(full.log_likelihood, abs=1e-6)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_far_row_in_single_precision():
     x = latentia.sample(model(), 0, 60).x.astype(np.float32)
     x[1:, 0] = np.nan

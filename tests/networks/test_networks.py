@@ -31,7 +31,7 @@ def test_a_convolution_is_the_sum_over_neighbours_and_channels():
     np.testing.assert_allclose(every_other, found[::2, ::2], atol=1e-5)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("shape", [(8, 8, 3), (7, 5, 1)])
 def test_pictures_of_any_size_come_in_and_out(shape):
     encoder = ConvEncoder(shape, 6, (2, 3), key=1)

@@ -27,7 +27,7 @@ def same(first, second, tolerance=1e-8):
     assert first.columns == second.columns
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("missing", [False, True])
 def test_a_grid_finds_what_single_fits_find(missing):
     data = FAITHFUL.copy()
@@ -42,7 +42,7 @@ def test_a_grid_finds_what_single_fits_find(missing):
     assert all(np.isclose(fit.model.prior.weights.sum(), 1) for fit in grid.fits)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_geyser_has_three_tied_components():
     found = latentia.select(
         FAITHFUL, components=range(1, 5), covariance=("tied", "diag"), learner=latentia.EM(n_init=6)
