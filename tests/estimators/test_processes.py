@@ -176,7 +176,7 @@ def test_partial_fit_learns_from_batches_and_goes_on_from_fit(fitted):
     np.testing.assert_array_equal(before.fit(X).means_, fitted.means_)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_warm_start_goes_on_where_the_last_fit_ended():
     model = one_start(warm_start=True, max_iter=2, tol=1e-10)
     with pytest.warns(ConvergenceWarning, match="limit on iterations"):

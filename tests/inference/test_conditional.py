@@ -46,7 +46,7 @@ def data(n, seed=0):
     return (rng.normal(size=(n, 2)) @ LOADINGS.T + u @ SLOPES.T + noise).astype("f4"), u
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_the_four_questions_are_those_of_a_gaussian_regression():
     model, (x, u) = linear_model(), data(40)
     exact = multivariate_normal(np.zeros(3), COVARIANCE).logpdf(x - u @ SLOPES.T)

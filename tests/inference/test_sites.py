@@ -124,8 +124,13 @@ def test_surrogates_are_for_smooth_likelihoods_alone():
     assert all(isinstance(method, AbstractSurrogate) for method in METHODS.values())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["variational", "expectation propagation"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        pytest.param("variational", marks=pytest.mark.exhaustive),
+        pytest.param("expectation propagation", marks=pytest.mark.slow),
+    ],
+)
 def test_a_poisson_dynamical_system_is_that_of_a_dense_grid(method):
     _, x = lt.sample(CHAIN, 3)
     x[1, 1] = np.nan

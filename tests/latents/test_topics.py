@@ -239,7 +239,7 @@ def test_em_never_falls(strength):
     assert fall.max() <= 1e-9 and values[-1] > values[0] + 0.01
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_fit_finds_the_topics_and_says_that_its_number_is_a_bound():
     truth = lt.LatentVariableModel(
         lt.Topics(3, 0.3), lt.WordCounts(np.repeat(np.eye(3), 3, axis=1) * 0.3 + 0.1 / 9, length=40)

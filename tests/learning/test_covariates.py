@@ -31,7 +31,7 @@ def table(seed=0, rows=60):
     return u, u @ np.array([[1.0, -2.0], [0.5, 3.0]]) + 4 + rng.normal(size=(rows, 2))
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_one_state_is_least_squares_column_by_column():
     u, x = table()
     x[::5, 1] = np.nan

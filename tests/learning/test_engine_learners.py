@@ -94,7 +94,7 @@ def sequence_folder(tmp_path_factory):
 
 
 ENGINES = [
-    pytest.param(Stream(4), marks=SLOW),
+    pytest.param(Stream(4), marks=EXHAUSTIVE),
     pytest.param("mesh", marks=EXHAUSTIVE),
     pytest.param("memory", marks=EXHAUSTIVE),
     pytest.param("dask", marks=EXHAUSTIVE),

@@ -55,7 +55,7 @@ def test_the_factors_of_a_gaussian_are_its_limit():
     np.testing.assert_allclose(gaps, 0, atol=0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_em_reaches_the_maximum_that_a_general_optimiser_finds():
     x = latentia.sample(model(), 1, 200).x
     fit = latentia.fit(unset(), x, learner=TIGHT)
