@@ -80,6 +80,15 @@ class Log:
             file.write(line + "\n")
 
 
+def command() -> str:
+    """The words that started this run, without the place of its checkpoint."""
+    words = sys.argv.copy()
+    if "--checkpoint" in words:
+        first = words.index("--checkpoint")
+        del words[first : first + 2]
+    return " ".join(words)
+
+
 def train(options: argparse.Namespace) -> None:
     if not STATIC.exists():
         sys.exit(f"{STATIC} does not exist: set LATENTIA_DATA to the folder that holds images/.")
@@ -91,7 +100,7 @@ def train(options: argparse.Namespace) -> None:
         checkpoint=options.checkpoint or f"/tmp/latentia-{options.name}.checkpoint",
     )  # fmt: skip
     log.add(
-        "start", command=" ".join(sys.argv), objective=objective.describe(), prior=options.prior,
+        "start", command=command(), objective=objective.describe(), prior=options.prior,
         batch=options.batch, rate=options.rate, epochs=options.epochs,
         activation=options.activation,
     )  # fmt: skip
