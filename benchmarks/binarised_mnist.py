@@ -1,6 +1,6 @@
 """Static binarised MNIST: the test log-likelihood of variational autoencoders, by the protocol.
 
-    python benchmarks/binarised_mnist.py train iwae5 --draws 5 --epochs 280 --rate 2e-3
+    python benchmarks/binarised_mnist.py train iwae5 --draws 5 --epochs 200 --batch 20
     python benchmarks/binarised_mnist.py           the table of all logs, for run.py
 
 The protocol is that of Burda, Grosse and Salakhutdinov (2016), with the binarisation of
@@ -10,13 +10,15 @@ others kept, and the importance-weighted bound with k = 5000 on the 10,000 of th
 are found in the folder LATENTIA_DATA, by default ../shared/data beside the checkout.
 
 A run can be stopped at any moment and started again with the same words: it goes on from its
-checkpoint, with the same bits, and its log benchmarks/logs/NAME.jsonl grows by a line for each
-epoch and for each part of the test set, with the CPU seconds that it took.
+checkpoint, in the folder for temporary files, with the same bits, and its log
+benchmarks/logs/NAME.jsonl grows by a line for each epoch and for each part of the test set, with
+the CPU seconds that it took.
 """
 
 import argparse
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -80,27 +82,24 @@ class Log:
             file.write(line + "\n")
 
 
-def command() -> str:
-    """The words that started this run, without the place of its checkpoint."""
-    words = sys.argv.copy()
-    if "--checkpoint" in words:
-        first = words.index("--checkpoint")
-        del words[first : first + 2]
-    return " ".join(words)
-
-
 def train(options: argparse.Namespace) -> None:
     if not STATIC.exists():
         sys.exit(f"{STATIC} does not exist: set LATENTIA_DATA to the folder that holds images/.")
     log = Log(options.name)
+    checkpoint = Path(tempfile.gettempdir()) / f"latentia-{options.name}.checkpoint"
+    if log.lines("epoch") and not checkpoint.exists():
+        sys.exit(
+            f"{log.path} is the log of a run whose checkpoint {checkpoint} is gone: remove it, or "
+            "give another name."
+        )
     objective = lt.ELBO() if options.draws == 1 else lt.ImportanceBound(options.draws)
     learner = lt.StochasticGradient(
         objective, epochs=options.epochs, batch=options.batch, learning_rate=options.rate,
         held_out=pictures("valid", options.count), patience=options.epochs,
-        checkpoint=options.checkpoint or f"/tmp/latentia-{options.name}.checkpoint",
+        checkpoint=str(checkpoint),
     )  # fmt: skip
     log.add(
-        "start", command=command(), objective=objective.describe(), prior=options.prior,
+        "start", command=" ".join(sys.argv), objective=objective.describe(), prior=options.prior,
         batch=options.batch, rate=options.rate, epochs=options.epochs,
         activation=options.activation,
     )  # fmt: skip
@@ -189,7 +188,6 @@ def main() -> None:
                         "of those that are learned from")  # fmt: skip
     parser.add_argument("--test", type=int, default=10_000, help="how many test pictures")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checkpoint", default=None)
     options = parser.parse_args()
     if options.what == "train":
         train(options)

@@ -48,10 +48,8 @@ def test_draws_follow_the_autoregression():
     np.testing.assert_allclose(slopes.T, transition[:2], atol=5 / np.sqrt(2000))
 
 
-@pytest.mark.parametrize(
-    "lags",
-    [pytest.param(1, marks=pytest.mark.exhaustive), pytest.param(2, marks=pytest.mark.exhaustive)],
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("lags", [1, 2])
 def test_em_climbs_to_the_space_of_the_factors(lags):
     x, _, factors = drawn(lags)
     # A series that begins late, one that is seen every third step, and single gaps.

@@ -38,13 +38,8 @@ def test_answers_and_forecasts_are_those_of_the_dense_gaussian():
     np.testing.assert_allclose(coming.variance[:, 0], variance, rtol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "trend",
-    [
-        pytest.param(False, marks=pytest.mark.exhaustive),
-        pytest.param(True, marks=pytest.mark.exhaustive),
-    ],
-)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("trend", [False, True])
 @pytest.mark.parametrize("learner", [None, lt.EM(start="given", tol=1e-11, max_iter=5000)])
 def test_effects_are_generalised_least_squares_at_the_variances_found(trend, learner):
     x, u = series()

@@ -134,9 +134,7 @@ def estimators():
 @pytest.mark.parametrize(
     ("estimator", "data"),
     [
-        pytest.param(
-            *one, id=str(i), marks=pytest.mark.exhaustive if i % 2 else pytest.mark.exhaustive
-        )
+        pytest.param(*one, id=str(i), marks=pytest.mark.exhaustive if i else pytest.mark.slow)
         for i, one in enumerate(estimators())
     ],
 )

@@ -49,7 +49,7 @@ def assert_same(got, expected, tolerance=1e-10):
     ("size", "varying"),
     [
         (1.0, True),
-        pytest.param(2000.0, False, marks=pytest.mark.exhaustive),
+        pytest.param(2000.0, False, marks=pytest.mark.slow),
         pytest.param(1.0, False, marks=pytest.mark.exhaustive),
         pytest.param(2000.0, True, marks=pytest.mark.exhaustive),
     ],

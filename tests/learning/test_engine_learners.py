@@ -93,15 +93,8 @@ def sequence_folder(tmp_path_factory):
     return saved(tmp_path_factory.mktemp("chains"), columns)
 
 
-ENGINES = [
-    pytest.param(Stream(4), marks=EXHAUSTIVE),
-    pytest.param("mesh", marks=EXHAUSTIVE),
-    pytest.param("memory", marks=EXHAUSTIVE),
-    pytest.param("dask", marks=EXHAUSTIVE),
-]
-
-
-@pytest.mark.parametrize("engine", ENGINES, ids=str)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("engine", [Stream(4), "mesh", "memory", "dask"], ids=str)
 def test_hidden_markov_models_are_fitted_where_the_files_are(sequence_folder, client, engine):
     values, lengths, weight, labels = chains()
     assert lengths.sum() > 8192

@@ -78,14 +78,9 @@ def followed(batches, weights=None, learner=OnlineEM(), model=None):
     return model, state
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("holes", [0.0, 0.2])
-@pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(n, marks=pytest.mark.exhaustive if n == "mixture" else pytest.mark.exhaustive)
-        for n in NAMES
-    ],
-)
+@pytest.mark.parametrize("name", NAMES)
 def test_with_a_step_of_one_it_is_one_step_of_em(name, holes):
     make, draw = CASES[name]
     values = draw(holes=holes)

@@ -32,7 +32,7 @@ def linear_model(prior=None, **options):
 QUICK = lt.StochasticGradient(epochs=3, batch=100, held_out=0.25)
 
 
-@pytest.mark.exhaustive
+@pytest.mark.slow
 def test_a_linear_vae_reaches_the_maximum_of_probabilistic_pca():
     x = data()
     learner = lt.StochasticGradient(
