@@ -77,6 +77,18 @@ def test_the_four_questions_have_the_words_and_the_answers_of_any_model():
     np.testing.assert_allclose(lt.score(model, draw.x[2]), posterior.log_evidence[2], rtol=1e-5)
 
 
+def test_a_verdict_says_whether_the_draws_of_the_encoder_weigh_alike():
+    x = lt.sample(linear_model(), 3, 6).x
+    good = lt.infer(linear_model(draws=400), x).verdict
+    assert good.level == "pass" and "of 6 posteriors 6 pass" in good.reason
+    # Far from the prior an encoder of random weights proposes where there is nothing.
+    poor = lt.infer(linear_model(random=True), np.concatenate([x, 20 + 0 * x[:1]]))
+    assert poor.verdict.level == "fail" and "evaluate" in poor.verdict.reason
+    assert f"number {np.argmin(poor.effective)}" in poor.verdict.reason
+    one = lt.infer(linear_model(random=True), x[0])
+    assert one.verdict.reason.startswith(f"its 64 draws are worth {one.effective:.1f}")
+
+
 def test_a_datum_without_entries_leaves_the_prior():
     model = linear_model(masked=True)
     posterior = lt.infer(model, np.full((1, 4), np.nan))

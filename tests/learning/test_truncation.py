@@ -19,6 +19,7 @@ from latentia import (
     StudentT,
     Switch,
 )
+from latentia.learning import Status
 from latentia.learning.reach import within_reach
 from latentia.learning.tiles import Tiles, in_buckets, laid_out
 
@@ -47,7 +48,7 @@ def begun(kind):
     return LatentVariableModel(Discrete(np.full(STATES, 1 / STATES)), Switch(parts[kind]()))
 
 
-def fitted(model, values, weight, truncation, passes=60):
+def fitted(model, values, weight, truncation, passes=300):
     learner = EM(start="given", truncation=truncation, max_iter=passes, tol=1e-7)
     return latentia.fit(model, values, weights=weight, learner=learner)
 
@@ -55,6 +56,8 @@ def fitted(model, values, weight, truncation, passes=60):
 def same(kind, values=VALUES):
     dense = fitted(begun(kind), values, WEIGHT, 0.0)
     few = fitted(begun(kind), values, WEIGHT, EPSILON)
+    # Fits that were cut off may be a step apart: only where both end are they the same.
+    assert few.status == dense.status and few.status is Status.CONVERGED
     # The last pass is exact, whatever the ones before left out.
     exact = latentia.score(few.model, values) @ WEIGHT
     np.testing.assert_allclose(few.log_likelihood, exact, rtol=1e-10)
@@ -68,7 +71,6 @@ def same(kind, values=VALUES):
 @pytest.mark.slow
 def test_it_is_the_fit_with_all_states():
     dense, few = same("diagonal")
-    assert few.status == dense.status
     np.testing.assert_allclose(few.model.prior.weights, dense.model.prior.weights, atol=1e-4)
 
 

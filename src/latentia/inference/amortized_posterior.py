@@ -11,13 +11,15 @@ from latentia.latents.gaussian import log_density
 from latentia.typing import Key, LatentMatrix, LatentVector, Scalar
 from latentia.verdict import Exactness
 
+from .encoded_verdict import JudgedByDraws
+
 
 def told_bound(draws: int) -> str:
     """How the log evidence was found, in words."""
     return f"the log evidence is the importance-weighted bound with k = {draws} draws (estimate)"
 
 
-class AmortizedPosterior(AbstractPosterior):
+class AmortizedPosterior(JudgedByDraws, AbstractPosterior):
     """A Gaussian over z from one pass through the encoder, ``mean + root u``.
 
     ``log_evidence`` is the importance-weighted bound with ``draws`` draws from it: in expectation

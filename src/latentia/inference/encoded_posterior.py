@@ -10,9 +10,10 @@ from latentia.typing import Key, LatentMatrix, LatentVector, Moments, Scalar
 from latentia.verdict import Exactness
 
 from .amortized_posterior import told_bound
+from .encoded_verdict import JudgedByDraws
 
 
-class EncodedPosterior(AbstractPosterior):
+class EncodedPosterior(JudgedByDraws, AbstractPosterior):
     """A posterior of a vector z, of any shape, from one pass through the encoder.
 
     ``mean`` and ``covariance`` are those of ``draws`` draws from it; ``log_evidence`` and
@@ -54,7 +55,7 @@ class EncodedPosterior(AbstractPosterior):
         return self.q.log_prob(u) + self.prior.log_prob(z) - self.prior.log_prob_at(u)
 
 
-class StructuredPosterior(AbstractSequencePosterior):
+class StructuredPosterior(JudgedByDraws, AbstractSequencePosterior):
     """The posterior ``inner`` of a latent structure, conditioned by the prior's own algorithm on
     what an encoder says of one x.
 
