@@ -3,6 +3,8 @@
 import numpy as np
 
 from latentia import (
+    NUTS,
+    Annealed,
     AtMode,
     Bernoulli,
     BinaryResponse,
@@ -31,6 +33,7 @@ from latentia import (
     MarkovChain,
     MeanField,
     Mixture,
+    MomentMatching,
     PartialCredit,
     Pathfinder,
     PerStep,
@@ -150,6 +153,12 @@ RUNGS = {
     "pathfinder": Pathfinder(),
     "flow": Flow(),
     "stochastic": Stochastic(),
+}
+# Those that begin where another method left off, and keep weighted draws and no density of them.
+LATER_RUNGS = {
+    "moment matching": MomentMatching(),
+    "annealing": Annealed(),
+    "NUTS": NUTS(),
 }
 
 MODELS = {

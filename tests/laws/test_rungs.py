@@ -12,6 +12,7 @@ from catalogue import RUNGS
 from latentia.densities import Flat, Normal
 from latentia.inference.ladder import surface_of
 from latentia.inference.rungs import Climb
+from laws.known_posterior import MODEL, data, exact, regression
 
 # Those whose Gaussian is the posterior itself, if that is a Gaussian.
 EXACT = ("mode", "mean-field", "full-rank", "low-rank", "flow")
@@ -19,28 +20,6 @@ EXACT = ("mode", "mean-field", "full-rank", "low-rank", "flow")
 CASES = [
     pytest.param(name, id=name, marks=pytest.mark.slow if name == "flow" else ()) for name in RUNGS
 ]
-
-
-def regression(x, z):
-    return Normal(x["X"] @ z["b"], 1.0).log_prob(x["y"])
-
-
-def data():
-    rng = np.random.default_rng(0)
-    X = rng.normal(size=(30, 4)) @ (np.eye(4) + 0.6)
-    x = {"X": X, "y": X @ [1, 2, -1, 0] + rng.normal(size=30)}
-    return {name: each.astype(np.float32).astype(float) for name, each in x.items()}
-
-
-MODEL = lt.LatentVariableModel(lt.Continuous({"b": Normal(0, 2, shape=4)}), lt.Custom(regression))
-
-
-def exact():
-    """Mean, covariance and log evidence."""
-    X, y = data()["X"], data()["y"]
-    covariance = np.linalg.inv(X.T @ X + np.eye(4) / 4)
-    evidence = multivariate_normal(np.zeros(30), 4 * X @ X.T + np.eye(30)).logpdf(y)
-    return covariance @ X.T @ y, covariance, evidence
 
 
 def attempted(name):
