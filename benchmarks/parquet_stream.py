@@ -1,9 +1,9 @@
 """Fit a mixture to a Parquet file larger than memory: rows per second and peak resident memory.
 
-    python benchmarks/parquet_stream.py            # 0.1 GB
-    python benchmarks/parquet_stream.py --gb 4     # takes so much room in the temporary folder
+    python benchmarks/parquet_stream.py                # 0.1 GB
+    python benchmarks/parquet_stream.py --gb 1 10      # takes so much room in the temporary folder
 
-The file is written and removed here; the fit runs in a process of its own, whose peak resident
+Each file is written and removed here; the fit runs in a process of its own, whose peak resident
 memory is what the system counted, Python, JAX and all.
 """
 
@@ -18,7 +18,9 @@ import sys
 import tempfile
 import time
 
-COLUMNS, STATES, GROUP = 16, 8, 131072
+from measure import tell
+
+COLUMNS, STATES, GROUP = 32, 16, 65536
 
 
 def write(path: pathlib.Path, gigabytes: float) -> int:
@@ -78,25 +80,18 @@ def peak() -> float:
     return kilobytes * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--gb", type=float, default=0.1, help="size of the file in GB (1e9 bytes)")
-    parser.add_argument("--passes", type=int, default=5, help="the most iterations of EM")
-    parser.add_argument("--fit", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.fit:
-        fit(options.fit, options.passes)
-        return
-    if shutil.disk_usage(tempfile.gettempdir()).free < 1.2e9 * options.gb:
+def case(gigabytes: float, passes: int) -> dict[str, object]:
+    """The row of the table for a file of that size."""
+    if shutil.disk_usage(tempfile.gettempdir()).free < 1.2e9 * gigabytes:
         sys.exit(f"{tempfile.gettempdir()} has less room than the file needs.")
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "rows.parquet"
-        rows = write(path, options.gb)
+        rows = write(path, gigabytes)
         size = path.stat().st_size / 1e9
-        command = [sys.executable, __file__, "--fit", str(path), "--passes", str(options.passes)]
+        command = [sys.executable, __file__, "--fit", str(path), "--passes", str(passes)]
         done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     found = json.loads(done.stdout)
-    row = {
+    return {
         "file": f"{size:.2f} GB, {rows:,} rows of {COLUMNS} columns",
         "model": f"mixture of {STATES} full covariances",
         "peak resident memory": f"{found['peak'] / 1e3:.2f} GB",
@@ -105,8 +100,21 @@ def main() -> None:
         "rows per second and pass": f"{rows * found['passes'] / found['seconds']:,.0f}",
         "log-likelihood per row": f"{found['objective']:.6f} ({found['status']})",
     }
-    title = "A Parquet file that need not fit in memory"
-    print(json.dumps({"title": title, "rows": [row]}, indent=2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--gb", type=float, nargs="*", default=[0.1], help="size of the files in GB (1e9 bytes)"
+    )
+    parser.add_argument("--passes", type=int, default=5, help="the most iterations of EM")
+    parser.add_argument("--fit", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.fit:
+        fit(options.fit, options.passes)
+        return
+    rows = [case(gigabytes, options.passes) for gigabytes in options.gb]
+    tell("Parquet files that need not fit in memory", rows)
 
 
 if __name__ == "__main__":

@@ -28,7 +28,9 @@ SCRIPTS = (
     "vae",
     "binarised_mnist",
     "doges",
+    "engines",
     "scale",
+    "faults",
 )
 
 
@@ -48,11 +50,11 @@ def sections(text: str) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*SCRIPTS, []], default=[])
-    parser.add_argument("--gb", default="0.2", help="size of the Parquet file in GB")
+    parser.add_argument("--gb", nargs="*", default=["0.2"], help="size of Parquet files in GB")
     options = parser.parse_args()
     kept = sections(PAGE.read_text()) if PAGE.exists() else {}
     for name in options.names or SCRIPTS:
-        words = ["--gb", options.gb] if name == "parquet_stream" else []
+        words = ["--gb", *options.gb] if name == "parquet_stream" else []
         print(f"{name} ...", flush=True)
         run = subprocess.run(
             [sys.executable, str(HERE / f"{name}.py"), *words],

@@ -32,7 +32,8 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         family: "bernoulli", "continuous-bernoulli", "gaussian", "varying-gaussian", "logistic",
             "poisson" or "negative-binomial"; "auto" is "bernoulli" for zeros and ones and
             "gaussian" for all else.
-        network: "mlp" (which is "auto"), "residual", or "conv" for pictures.
+        network: "mlp", "residual", or "conv" for pictures; "auto" is "conv" for pictures of at
+            least 16 x 16, and "mlp" for all else.
         widths: of the hidden layers, or the channels, of the encoder; the decoder mirrors them.
         prior: "normal", "mixture" (with clusters), "vamp" or "flow".
         n_clusters: of a mixture, or the pseudo-inputs of "vamp".
@@ -40,7 +41,8 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         objective: "elbo" or "importance".
         beta, free_bits, warm_up: as of ``ELBO``.
         max_iter: the most epochs.
-        batch_size: how many data a step sees; no more than there are.
+        batch_size: how many data a step sees, no more than there are; "auto" is from 16 to 128,
+            such that an epoch has about 256 steps.
         learning_rate: the highest rate of Adam.
         validation_fraction: the share of the data that decides when to stop; 0 for none.
         n_iter_no_change: how many epochs without a better bound end the training.
@@ -68,7 +70,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         "free_bits": number(),
         "warm_up": whole(0),
         "max_iter": whole(1),
-        "batch_size": whole(1),
+        "batch_size": whole(1, "auto"),
         "learning_rate": positive,
         "validation_fraction": number(),
         "n_iter_no_change": whole(1),
@@ -91,7 +93,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         free_bits: float = 0.0,
         warm_up: int = 0,
         max_iter: int = 100,
-        batch_size: int = 128,
+        batch_size: int | str = "auto",
         learning_rate: float = 1e-3,
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 20,
@@ -171,9 +173,11 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         held = float(self.validation_fraction)
         chosen = {"epochs": int(self.max_iter), "held_out": held, **options}
         left = count - int(chosen["held_out"] * count)
+        # Few large steps leave small data half learned.
+        size = min(128, max(16, left // 256)) if self.batch_size == "auto" else self.batch_size
         return StochasticGradient(
             objective,
-            batch=max(1, min(int(self.batch_size), left)),
+            batch=max(1, min(int(size), left)),
             learning_rate=float(self.learning_rate),
             patience=int(self.n_iter_no_change),
             **chosen,
