@@ -86,11 +86,14 @@ plt.show()
 # ## Question 2: infer
 #
 # The posterior of z is the object that every model of the library gives: mean, covariance, draws,
-# log evidence, and the name of the method.
+# log evidence, and the name of the method. Its verdict counts the draws that carry weight: where
+# they are few, as in many dimensions they are, the log evidence is a bound and no more, and
+# `evaluate`, as above, says by how much it falls short.
 
 # %%
 posterior = lt.infer(fit.model, new.images)
 print(posterior.mean.shape, "by", posterior.method)
+print(posterior.verdict)
 lt.plots.plot_reconstructions(fit.model, new.images[:10])
 plt.show()
 
