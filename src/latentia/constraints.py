@@ -14,6 +14,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from latentia.stacks import cholesky
+
 # exp(-600) is far below any probability that matters and still a normal number.
 _LOWEST = -600.0
 
@@ -91,7 +93,7 @@ class Covariance(AbstractConstraint):
 
     def free(self, value: jax.Array) -> jax.Array:
         eye = jnp.eye(value.shape[-1], dtype=value.dtype)
-        lower = jnp.linalg.cholesky(value + eye * _nothing(value)[..., None, :])
+        lower = cholesky(value + eye * _nothing(value)[..., None, :])
         diagonal = jnp.diagonal(lower, axis1=-2, axis2=-1)
         return jnp.tril(lower, -1) + eye * _log(diagonal)[..., None, :]
 

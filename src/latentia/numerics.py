@@ -1,22 +1,19 @@
 """Logarithms, factors and conditional regressions that hold where textbook forms break."""
 
 from functools import lru_cache
-from math import prod
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from latentia.stacks import cholesky, triangular_inverse
+
 LOG_2PI = 1.8378770664093453
 
 # Up to this size a factorisation is written out as elementwise arithmetic, which vectorises over
 # thousands of small matrices; above it LAPACK is quicker.
 UNROLLED = 4
-# jaxlib 0.10 shares a stack of matrices of more than about this many multiplications among the
-# threads of a CPU, and the thread that shares them waits: as many stacks at once as there are
-# threads wait for each other for ever. Stacks below are not shared.
-_SPLIT = 2**18
 
 
 @jax.custom_jvp
@@ -93,12 +90,11 @@ def _small_factor_inverse(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     return jnp.stack(rows, axis=-2), jnp.asarray(log_det)
 
 
-def _lapack_factor_inverse(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _large_factor_inverse(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Inverse Cholesky factor and log determinant, by LAPACK."""
-    lower = jnp.linalg.cholesky(matrix)
-    eye = jnp.broadcast_to(jnp.eye(lower.shape[-1], dtype=lower.dtype), lower.shape)
-    inverse = jax.scipy.linalg.solve_triangular(lower, eye, lower=True)
-    return inverse, 2 * jnp.sum(jnp.log(jnp.diagonal(lower, axis1=-2, axis2=-1)), axis=-1)
+    lower = cholesky(matrix)
+    log_det = 2 * jnp.sum(jnp.log(jnp.diagonal(lower, axis1=-2, axis2=-1)), axis=-1)
+    return triangular_inverse(lower, lower=True), log_det
 
 
 def factor_inverse(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -115,16 +111,8 @@ def factor_inverse(covariance: jax.Array) -> tuple[jax.Array, jax.Array]:
     # whatever the units of the columns.
     scale = jnp.sqrt(jnp.diagonal(covariance, axis1=-2, axis2=-1))
     correlation = covariance / scale[..., :, None] / scale[..., None, :]
-    size, stack = covariance.shape[-1], covariance.shape[:-2]
-    if size <= UNROLLED:
-        inverse, log_det = _small_factor_inverse(correlation)
-    elif prod(stack) * size**3 > _SPLIT and jax.default_backend() == "cpu":
-        rows = correlation.reshape(-1, size, size)
-        few = max(1, _SPLIT // size**3)
-        found = jax.lax.map(_lapack_factor_inverse, rows, batch_size=few)
-        inverse, log_det = (leaf.reshape(*stack, *leaf.shape[1:]) for leaf in found)
-    else:
-        inverse, log_det = _lapack_factor_inverse(correlation)
+    small = covariance.shape[-1] <= UNROLLED
+    inverse, log_det = (_small_factor_inverse if small else _large_factor_inverse)(correlation)
     return inverse / scale[..., None, :], log_det + 2 * jnp.sum(jnp.log(scale), axis=-1)
 
 

@@ -13,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from latentia.stacks import cholesky
+
 Shape = tuple[int, ...]
 
 
@@ -179,7 +181,7 @@ class PositiveDefinite(AbstractSupport):
         return lower @ jnp.swapaxes(lower, -1, -2), stretch
 
     def free(self, value: jax.Array) -> jax.Array:
-        lower = jnp.linalg.cholesky(value)
+        lower = cholesky(value)
         logs = jnp.log(jnp.diagonal(lower, axis1=-2, axis2=-1))
         eye = jnp.eye(value.shape[-1], dtype=value.dtype)
         lower = jnp.tril(lower, -1) + eye * logs[..., None, :]
@@ -217,7 +219,7 @@ class Correlation(AbstractSupport):
         return lower @ jnp.swapaxes(lower, -1, -2), jnp.sum(stretch[..., *below])
 
     def free(self, value: jax.Array) -> jax.Array:
-        lower = jnp.linalg.cholesky(value)
+        lower = cholesky(value)
         squares = jnp.cumsum(lower**2, axis=-1) - lower**2
         below = np.tril_indices(value.shape[-1], -1)
         partial = lower[..., *below] / jnp.sqrt(1 - squares[..., *below])

@@ -5,6 +5,8 @@ from scipy.stats import multivariate_normal
 
 import latentia as lt
 from latentia.densities import Normal
+from latentia.inference.ladder import surface_of
+from latentia.inference.rungs import Climb
 
 
 def regression(x, z):
@@ -27,3 +29,8 @@ def exact():
     covariance = np.linalg.inv(X.T @ X + np.eye(4) / 4)
     evidence = multivariate_normal(np.zeros(30), 4 * X @ X.T + np.eye(30)).logpdf(y)
     return covariance @ X.T @ y, covariance, evidence
+
+
+def climb():
+    """The climb of a ladder on it that nothing has been tried on; for use in double precision."""
+    return Climb(surface_of(MODEL.prior, MODEL.likelihood.potential(data())), 4096, 0, np.inf)

@@ -10,9 +10,7 @@ from scipy.stats import multivariate_normal
 import latentia as lt
 from catalogue import RUNGS
 from latentia.densities import Flat, Normal
-from latentia.inference.ladder import surface_of
-from latentia.inference.rungs import Climb
-from laws.known_posterior import MODEL, data, exact, regression
+from laws.known_posterior import MODEL, climb, data, exact, regression
 
 # Those whose Gaussian is the posterior itself, if that is a Gaussian.
 EXACT = ("mode", "mean-field", "full-rank", "low-rank", "flow")
@@ -24,9 +22,9 @@ CASES = [
 
 def attempted(name):
     with jax.enable_x64(True):
-        climb = Climb(surface_of(MODEL.prior, MODEL.likelihood.potential(data())), 4096, 0, np.inf)
-        assert climb.seconds_left() > time.monotonic()
-        return climb.surface, RUNGS[name].attempt(climb)
+        begun = climb()
+        assert begun.seconds_left() > time.monotonic()
+        return begun.surface, RUNGS[name].attempt(begun)
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import gammaln
 
+from latentia.stacks import cholesky
 from latentia.supports import AbstractSupport, Interval, correlation, simplex
 from latentia.typing import Key, Scalar
 
@@ -131,7 +132,7 @@ class LKJ(AbstractDensity):
         return True
 
     def log_prob(self, value: Any) -> Scalar:
-        factor = jnp.linalg.cholesky(value)
+        factor = cholesky(value)
         log_det = 2 * jnp.sum(jnp.log(jnp.diagonal(factor, axis1=-2, axis2=-1)))
         return (self.concentration - 1) * log_det - self._log_volume()
 

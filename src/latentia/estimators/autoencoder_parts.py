@@ -35,8 +35,8 @@ FAMILIES: dict[str, Callable[[], AbstractOutput]] = {
 NETWORKS = ("mlp", "residual", "conv")
 PRIORS = ("normal", "mixture", "vamp", "flow")
 _WIDTHS = {"mlp": (256, 256), "residual": (256, 256), "conv": (16, 32, 64)}
-# On smaller pictures a perceptron sees as much as convolutions.
-_LARGE = 16
+# From this height and width on, pictures are for convolutions.
+_CONVOLVED = 16
 
 
 def guess_family(values: np.ndarray) -> str:
@@ -61,8 +61,7 @@ def build(
     outputs, latent = FAMILIES[family](), int(options.n_components)
     kind = options.network
     if kind == "auto":
-        large = len(shape) == 3 and min(shape[:2]) >= _LARGE
-        kind = "conv" if large else "mlp"
+        kind = "conv" if len(shape) == 3 and min(shape[:2]) >= _CONVOLVED else "mlp"
     if kind == "conv" and len(shape) != 3:
         raise ValueError(
             'network="conv" should be for pictures [N, height, width, channels], but X is a table: '

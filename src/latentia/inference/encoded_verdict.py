@@ -1,11 +1,10 @@
 """How far to trust what an encoder network says, told by the weights of its own draws."""
 
-import math
 from typing import Any
 
 import numpy as np
 
-from latentia.verdict import Verdict
+from latentia.verdict import Verdict, verdict_of_many
 
 # The log evidence is known to about sqrt(1 / effective) nats (the delta method): a third of a nat
 # at 10 effective draws. With fewer than 3 nearly all weight lies on one draw, and nothing of the
@@ -13,10 +12,13 @@ from latentia.verdict import Verdict
 ENOUGH, FEW = 10.0, 3.0
 
 
-def _level(effective: float) -> str:
-    if not math.isfinite(effective) or effective < FEW:
-        return "fail"
-    return "pass" if effective >= ENOUGH else "suspect"
+def _judged(effective: float, draws: int) -> Verdict:
+    told = f"its {draws} draws are worth {effective:.1f} independent ones"
+    if effective >= ENOUGH:
+        return Verdict("pass", told)
+    # NaN is worth nothing.
+    level = "suspect" if effective >= FEW else "fail"
+    return Verdict(level, f"{told}; evaluate(model, x, k=..., refine=...) says how far off it is")
 
 
 class JudgedByDraws:
@@ -33,16 +35,6 @@ class JudgedByDraws:
         (Kong 1992): at least 10 pass, and fewer than 3 fail. An encoder that fails may still rank
         data well, and its ``log_evidence`` is still below the truth in expectation.
         """
-        each = np.ravel(np.asarray(self.effective, float))
-        levels = [_level(one) for one in each]
-        level = next(level for level in ("fail", "suspect", "pass") if level in levels)
-        worst = int(np.nanargmin(each)) if np.isfinite(each).any() else 0
-        told = f"its {self.draws} draws are worth {each[worst]:.1f} independent ones"
-        if len(each) > 1:
-            counts = ", ".join(f"{levels.count(n)} {n}" for n in ("pass", "suspect", "fail"))
-            told = f"of {len(each)} posteriors {counts}; number {worst}: {told}"
-        if level != "pass":
-            told += (
-                "; ask evaluate(model, x, k=..., refine=...) how far the bound is from the truth"
-            )
-        return Verdict(level, told)
+        worth = np.ravel(np.asarray(self.effective, float))
+        each = [_judged(float(one), self.draws) for one in worth]
+        return verdict_of_many(each, np.nan_to_num(worth).tolist())

@@ -11,7 +11,7 @@ import numpy as np
 from latentia.latents import AbstractPosterior
 from latentia.precision import precision_of
 from latentia.typing import Key, LatentMatrix, LatentVector, Moments, Scalar
-from latentia.verdict import Exactness, Verdict
+from latentia.verdict import Exactness, Verdict, verdict_of_many
 
 from .importance import Weighted, judge, reweight
 
@@ -105,14 +105,7 @@ class SurrogatePosterior(AbstractPosterior):
             judge(weighted) if ended else Verdict("fail", "the steps did not settle")
             for weighted, ended in zip(self._weighted(), settled, strict=True)
         ]
-        levels = [verdict.level for verdict in each]
-        level = next(level for level in ("fail", "suspect", "pass") if level in levels)
-        worst = levels.index(level)
-        if len(each) == 1:
-            return each[0]
-        counts = ", ".join(f"{levels.count(name)} {name}" for name in ("pass", "suspect", "fail"))
-        reason = f"of {len(each)} posteriors {counts}; number {worst}: {each[worst].reason}"
-        return Verdict(level, reason)
+        return verdict_of_many(each)
 
     def importance_evidence(self) -> Any:
         """The log evidence by importance sampling, and its standard error: each a number, or of N

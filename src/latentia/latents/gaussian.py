@@ -11,6 +11,7 @@ from latentia.constraints import fixed
 from latentia.distributions.parameters import as_parameter
 from latentia.numerics import LOG_2PI, square_root
 from latentia.potentials import AbstractPotential, GaussianPotential
+from latentia.stacks import cholesky, solve_triangular, triangular_inverse
 from latentia.typing import Key, LatentMatrix, LatentVector, Scalar, Weights
 from latentia.verdict import Exactness
 
@@ -114,7 +115,7 @@ class GaussianLatent(AbstractConjugatePrior, AbstractSmoothPrior, AbstractVector
         return self.mean + square_root(self.covariance) @ noise
 
     def log_prob(self, z: LatentVector) -> Scalar:
-        return log_density(z - self.mean, jnp.linalg.cholesky(self.covariance))
+        return log_density(z - self.mean, cholesky(self.covariance))
 
     @property
     def whitened(self) -> bool:
@@ -232,7 +233,7 @@ def least_squares(design: jax.Array, target: jax.Array) -> LeastSquares:
     as ``target [R]`` with standard normal noise."""
     eye = jnp.eye(design.shape[-1], dtype=design.dtype)
     orthogonal, upper = jnp.linalg.qr(jnp.concatenate([design, eye]))
-    inverse = jax.scipy.linalg.solve_triangular(upper, eye)
+    inverse = triangular_inverse(upper, lower=False)
     mean = inverse @ (orthogonal[: target.size].T @ target)
     gap = target - design @ mean
     log_det = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(upper))))
@@ -243,6 +244,6 @@ def log_density(gap: jax.Array, root: jax.Array) -> jax.Array:
     """Of a Gaussian with covariance ``root @ root.T``, ``gap [L]`` from its mean."""
     # A QR factor, since a root of a covariance need not be triangular.
     lower = jnp.linalg.qr(root.T, mode="r").T
-    whitened = jax.scipy.linalg.solve_triangular(lower, gap, lower=True)
+    whitened = solve_triangular(lower, gap[:, None], True)[:, 0]
     log_det = jnp.sum(jnp.log(jnp.abs(jnp.diagonal(lower))))
     return -0.5 * whitened @ whitened - log_det - 0.5 * gap.size * LOG_2PI

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from latentia.numerics import LOG_2PI
+from latentia.stacks import triangular_inverse
 
 from .kalman import (
     Dynamics,
@@ -142,7 +143,7 @@ def flat_regression(rows: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array, j
     full = jnp.all(sure)
     # Where all is determined, the triangular inverse, which has a gradient.
     eye = jnp.eye(rows.shape[1], dtype=rows.dtype)
-    whole = jax.scipy.linalg.solve_triangular(jnp.where(full, upper, eye), eye)
+    whole = triangular_inverse(jnp.where(full, upper, eye), lower=False)
     part = (right.T * jnp.where(sure, 1 / jnp.where(sure, values, 1.0), 0.0)) @ left.T
     diagonal = jnp.abs(jnp.diagonal(jnp.where(full, upper, eye)))
     log_det = jnp.where(full, jnp.sum(jnp.log(diagonal)),

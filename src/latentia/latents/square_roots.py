@@ -7,6 +7,8 @@ and singular ones are as good as any. All of it can be differentiated, where roo
 import jax
 import jax.numpy as jnp
 
+from latentia.stacks import triangular_inverse
+
 # Up to this size loops over rows and columns are written out; above it they are loops, which are
 # hardly slower, since programs must stay small.
 WRITTEN_OUT = 2
@@ -139,8 +141,7 @@ def lower_inverse(lower: jax.Array) -> jax.Array:
     """The inverse of lower triangular matrices ``[..., R, R]``."""
     size = lower.shape[-1]
     if size > SMALL:
-        eye = jnp.broadcast_to(jnp.eye(size, dtype=lower.dtype), lower.shape)
-        return jax.scipy.linalg.solve_triangular(lower, eye, lower=True)
+        return triangular_inverse(lower, lower=True)
     rows: list[jax.Array] = []
     for i in range(size):
         unit = jnp.zeros(size, lower.dtype).at[i].set(1.0)

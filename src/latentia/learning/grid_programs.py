@@ -11,7 +11,7 @@ from latentia.model import LatentVariableModel
 from latentia.typing import Form
 
 from .em import Problem
-from .reporting import entropy, report
+from .reporting import entropy, report, standard_order
 from .running import climb
 
 
@@ -74,10 +74,8 @@ def finish(
     def one(group: Any, count: Any) -> Solved:
         found = report(group, limits, centre, scale, canonical=False)
         prior, likelihood = found.model.prior, found.model.likelihood.canonical()
-        keys = likelihood.order_keys()
-        surplus = jnp.arange(keys.shape[0]) >= count
-        by = [*(keys[:, i] for i in reversed(range(keys.shape[1]))), -prior.shares(), surplus]
-        order = jnp.lexsort(by)
+        surplus = jnp.arange(likelihood.states) >= count
+        order = standard_order(prior, likelihood, surplus)
         loss = entropy(found.inner, data, form=form, labelled=False)
         return Solved(
             found.index,

@@ -69,10 +69,18 @@ def _canonical(model: Any) -> Any:
     likelihood = model.likelihood.canonical()
     if likelihood.states == 1:
         return LatentVariableModel(model.prior, likelihood)
-    shares = -model.prior.shares()
-    keys = likelihood.order_keys()
-    order = _in_order(jnp.concatenate([shares.astype(keys.dtype)[:, None], keys], axis=1))
+    order = standard_order(model.prior, likelihood)
     return LatentVariableModel(model.prior.reorder(order), likelihood.reorder(order))
+
+
+def standard_order(prior: Any, likelihood: Any, *first: jax.Array) -> jax.Array:
+    """The places of the states: the largest first, equal ones by their parameters.
+
+    Args:
+        first: ``[K]``, what comes before the size, such as whether a state counts at all.
+    """
+    columns = [key[:, None] for key in (*first, -prior.shares())]
+    return _in_order(jnp.concatenate([*columns, likelihood.order_keys()], axis=1))
 
 
 def _in_order(keys: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from latentia.numerics import LOG_2PI
+from latentia.stacks import solve_triangular
 from latentia.typing import Key
 
 from .interface import (
@@ -32,7 +33,7 @@ class FullProposal(AbstractEncoded):
         return self.mean + self.root @ noise
 
     def log_prob(self, u: jax.Array) -> jax.Array:
-        white = jax.scipy.linalg.solve_triangular(self.root, u - self.mean, lower=True)
+        white = solve_triangular(self.root, (u - self.mean)[:, None], True)[:, 0]
         log_det = jnp.sum(jnp.log(jnp.diagonal(self.root)))
         return -0.5 * white @ white - log_det - 0.5 * u.size * LOG_2PI
 

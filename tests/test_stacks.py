@@ -6,6 +6,7 @@ import sys
 import jax
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 
 from latentia.numerics import factor_inverse
 
@@ -25,12 +26,23 @@ def test_a_large_stack_is_factored_as_each_of_its_matrices(shape):
     np.testing.assert_allclose(symmetric, np.linalg.inv(stack), atol=1e-9)
 
 
+@pytest.mark.parametrize("size", [3, 6])
+def test_derivatives_of_factors_are_those_of_differences(size):
+    rng = np.random.default_rng(1)
+    root = rng.normal(size=(4, size, size))
+    stack = root @ np.swapaxes(root, -1, -2) / size + np.eye(size)
+    with jax.enable_x64(True):
+        for function in (factor_inverse, jax.vmap(factor_inverse)):
+            check_grads(function, (stack,), 2, modes=["fwd", "rev"], atol=1e-5, rtol=1e-5)
+
+
 AT_ONCE = """
 import jax
 import numpy as np
 from latentia.numerics import factor_inverse
 stacks = [np.stack([(2 + i) * np.eye(16, dtype="f4")] * 1024) for i in range(4)]
-factors = jax.jit(lambda stacks: [factor_inverse(each) for each in stacks])
+one = jax.vmap(factor_inverse)  # as states see it, one by one
+factors = jax.jit(lambda stacks: [one(each) for each in stacks])
 for _ in range(300):
     jax.block_until_ready(factors(stacks))
 """
