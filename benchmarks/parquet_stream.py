@@ -105,7 +105,7 @@ def case(gigabytes: float, passes: int) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--gb", type=float, nargs="*", default=[0.1], help="size of the files in GB (1e9 bytes)"
+        "--gb", type=float, nargs="+", default=[0.1], help="size of the files in GB (1e9 bytes)"
     )
     parser.add_argument("--passes", type=int, default=5, help="the most iterations of EM")
     parser.add_argument("--fit", help=argparse.SUPPRESS)

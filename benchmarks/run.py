@@ -50,7 +50,7 @@ def sections(text: str) -> dict[str, str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*SCRIPTS, []], default=[])
-    parser.add_argument("--gb", nargs="*", default=["0.2"], help="size of Parquet files in GB")
+    parser.add_argument("--gb", nargs="+", default=["0.2"], help="size of Parquet files in GB")
     options = parser.parse_args()
     kept = sections(PAGE.read_text()) if PAGE.exists() else {}
     for name in options.names or SCRIPTS:
