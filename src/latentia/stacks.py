@@ -44,11 +44,15 @@ def _in_parts(function: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
     return whole
 
 
+def _triangular_solver(lower: bool) -> Callable[..., jax.Array]:
+    # Named when it is called: `jax.scipy.linalg` is loaded no sooner than it is used.
+    return _in_parts(
+        lambda matrix, right: jax.scipy.linalg.solve_triangular(matrix, right, lower=lower)
+    )
+
+
 _cholesky = _in_parts(jnp.linalg.cholesky)
-_solve = {
-    lower: _in_parts(partial(jax.scipy.linalg.solve_triangular, lower=lower))
-    for lower in (True, False)
-}
+_solve = {lower: _triangular_solver(lower) for lower in (True, False)}
 
 
 @jax.custom_jvp
