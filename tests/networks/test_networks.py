@@ -1,4 +1,5 @@
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -14,21 +15,48 @@ from latentia.networks import (
     ResidualMLP,
     as_network,
 )
-from latentia.networks.convolutional import _neighbours
+from latentia.networks.convolutional import convolved
+from latentia.networks.products import product
 
 
-def test_a_convolution_is_the_sum_over_neighbours_and_channels():
+# Fewer outputs than channels are added up in another order.
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_a_convolution_is_the_sum_over_neighbours_and_channels(outputs):
     rng = np.random.default_rng(0)
-    x, kernel = rng.normal(size=(5, 4, 2)), rng.normal(size=(3, 3, 2, 3))
-    layer = Dense(jnp.asarray(kernel.reshape(18, 3), jnp.float32), jnp.ones(3, jnp.float32))
-    found = layer(_neighbours(jnp.asarray(x, jnp.float32)))
-    for out in range(3):
+    x, kernel = rng.normal(size=(5, 4, 2)), rng.normal(size=(3, 3, 2, outputs))
+    weight = jnp.asarray(kernel.reshape(18, outputs), jnp.float32)
+    layer = Dense(weight, jnp.ones(outputs, jnp.float32))
+    found = convolved(layer, jnp.asarray(x, jnp.float32))
+    for out in range(outputs):
         expected = 1 + sum(
             correlate2d(x[:, :, c], kernel[:, :, c, out], mode="same") for c in range(2)
         )
         np.testing.assert_allclose(found[:, :, out], expected, atol=1e-5)
-    every_other = layer(_neighbours(jnp.asarray(x, jnp.float32), stride=2))
+    every_other = convolved(layer, jnp.asarray(x, jnp.float32), stride=2)
     np.testing.assert_allclose(every_other, found[::2, ::2], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda f, w, x: f(w, x[0]),
+        lambda f, w, x: jax.grad(f)(w, x[0]),
+        lambda f, w, x: jax.grad(lambda w: jax.vmap(lambda x: f(w, x))(x).sum())(w),
+        lambda f, w, x: jax.vmap(jax.grad(f, (0, 1)), (None, 0))(w, x),
+        lambda f, w, x: jax.vmap(jax.hessian(f, (0, 1)), (None, 0))(w, x),
+        lambda f, w, x: jax.vmap(f)(jnp.stack([w, 2 * w]), x[:2]),
+        lambda f, w, x: jax.vmap(f, (0, None))(jnp.stack([w, 2 * w]), x[0]),
+        lambda f, w, x: jax.jit(jax.vmap(jax.vmap(f, (None, 0)), (0, None)))(jnp.stack([w, -w]), x),
+    ],
+    ids=["one", "slope", "slope_of_all", "slope_of_each", "curvature", "pairs", "weights", "grid"],
+)
+def test_products_of_rows_are_those_of_matrices(ask):
+    rng = np.random.default_rng(1)
+    w, x = (jnp.asarray(rng.normal(size=size), jnp.float32) for size in ((3, 2), (4, 5, 3)))
+    found = ask(lambda w, x: jnp.sin(product(x, w)).sum(), w, x)
+    expected = ask(lambda w, x: jnp.sin(x @ w).sum(), w, x)
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.exhaustive

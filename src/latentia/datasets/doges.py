@@ -22,7 +22,7 @@ FACTORS: dict[str, tuple[float, float]] = {
     "light": (0.0, 1.0),
 }
 # So many pictures are drawn at once, that memory stays small.
-_AT_ONCE = 256
+_AT_ONCE = 32
 _CREAM = (1.0, 0.95, 0.86)
 _INK = (0.13, 0.09, 0.08)
 

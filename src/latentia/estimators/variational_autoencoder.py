@@ -10,12 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 from latentia.data.pictures import as_array, read_pictures
 from latentia.data.table import read_table
 from latentia.evaluation import Evaluation, evaluate
-from latentia.inference.amortized_answers import decoded
+from latentia.inference.amortized_answers import decoded, posterior_means
 from latentia.learning import ELBO, BoundFit, BoundFitInterrupted, ImportanceBound
 from latentia.learning.bound_fit import Ending
 from latentia.learning.deep_fitting import fit_deep
 from latentia.learning.stochastic_gradient import StochasticGradient
-from latentia.verbs import infer, map_estimate, sample, score
+from latentia.verbs import map_estimate, sample, score
 
 from .autoencoder_parts import FAMILIES, NETWORKS, PRIORS, build, guess_family
 from .parameters import check_parameters, number, one_of, positive, seed, seed_of, whole
@@ -231,7 +231,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     def transform(self, X: Any, given: Any = None) -> np.ndarray:
         """The posterior means of z, ``[N, L]``."""
-        return infer(self.model_, self._encodable(X), given=given).mean
+        return posterior_means(self.model_, self._encodable(X), given)
 
     def inverse_transform(self, X: Any, given: Any = None) -> np.ndarray:
         """The data expected for ``X [N, L]`` of z, in the shape of those that were fitted."""

@@ -22,6 +22,9 @@ from .structured_data import lengths_of, read_structured
 
 # So many data are asked at once, at most.
 _AT_ONCE = 256
+# The draws of a block decode to about so many entries: what their networks hold stays near the
+# processor, and below the size from which memory is returned to the system after each block.
+_ENTRIES = 2**18
 
 
 def is_deep(model: Any) -> bool:
@@ -94,12 +97,27 @@ def answer_amortized(model: Any, x: Any, ask: Ask, labels: Any = None, given: An
     values, single = read_rows(model, x, given, "x", complete=complete)
     # Posteriors may hold networks, so that they are made on the host only if they are asked for.
     question = _mode if ask is mode else _evidence if ask is log_evidence else _posterior
+    most = _AT_ONCE if ask is mode else _rows_at_once(model, values)
     with precision_of(model):
-        found = on_host(in_blocks(partial(question, model), values))
+        found = on_host(in_blocks(partial(question, model), values, most=most))
     answer = ask(_climbing(model, found)) if question is _posterior else found
     if single:
         return jax.tree.map(lambda leaf: leaf[0], answer)
     return _each(answer, ask, x) if isinstance(model.likelihood, PerStep) else answer
+
+
+def posterior_means(model: Any, x: Any, given: Any = None) -> np.ndarray:
+    """The ``mean`` of ``infer``, ``[N, ...]``: nothing is decoded where an encoder says it."""
+    model = narrowed(model)
+    values, single = read_rows(model, x, given, "x")
+    with precision_of(model):
+        found = on_host(in_blocks(partial(_means, model), values))
+    return found[0] if single else found
+
+
+def _rows_at_once(model: Any, values: np.ndarray) -> int:
+    each = model.inference.draws * values[0].size
+    return min(_AT_ONCE, max(1, _ENTRIES // each))
 
 
 def _each(answers: Any, ask: Ask, x: Any) -> Any:
@@ -158,6 +176,13 @@ def is_one(likelihood: Any, x: Any) -> bool:
 def _posterior(model: Any, values: jax.Array) -> Any:
     parts = parts_of_model(model)
     return jax.vmap(lambda x: parts.inference.posterior(parts, x))(values)
+
+
+@jax.jit
+def _means(model: Any, values: jax.Array) -> jax.Array:
+    parts = parts_of_model(model)
+    # What the mean does not depend on, the compiler leaves out.
+    return jax.vmap(lambda x: parts.inference.posterior(parts, x).mean)(values)
 
 
 @jax.jit

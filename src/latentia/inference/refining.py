@@ -21,17 +21,21 @@ def refined(parts: Parts, x: jax.Array, proposal: Proposal, key: Key, steps: int
     def bound(proposal: Proposal) -> jax.Array:
         return jnp.mean(log_weights(parts, x, proposal, jax.vmap(proposal.at)(noise)))
 
+    ask = jax.value_and_grad(bound)
+
     def step(_: Any, carry: Any) -> Any:
-        at, size = carry
-        slope = jax.grad(bound)(at)
+        at, (height, slope), size = carry
         # In units of the posterior's own width; a step that does not help is tried shorter.
         move = Proposal(slope.mean * at.scale**2, slope.log_scale)
         tried = jax.tree.map(lambda a, b: a + size * jnp.clip(b, -3.0, 3.0), at, move)
-        better = bound(tried) > bound(at)
-        kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), tried, at)
-        return kept, jnp.where(better, 1.5 * size, 0.5 * size)
+        found = ask(tried)
+        better = found[0] > height
+        new, old = (tried, found), (at, (height, slope))
+        kept = jax.tree.map(lambda new, old: jnp.where(better, new, old), new, old)
+        return *kept, jnp.where(better, 1.5 * size, 0.5 * size)
 
-    return jax.lax.fori_loop(0, steps, step, (proposal, jnp.asarray(0.1)))[0]
+    first = proposal, ask(proposal), jnp.asarray(0.1)
+    return jax.lax.fori_loop(0, steps, step, first)[0]
 
 
 def _points(dim: int, key: Key) -> jax.Array:

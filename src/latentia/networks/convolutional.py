@@ -11,6 +11,7 @@ from latentia.typing import Key
 
 from .dense import Dense, as_key, random_dense
 from .interface import ACTIVATIONS, AbstractNetwork, check_activation, check_sizes
+from .products import product
 
 
 class ConvEncoder(AbstractNetwork):
@@ -58,7 +59,7 @@ class ConvEncoder(AbstractNetwork):
         act = ACTIVATIONS[self.activation]
         x = x.reshape(self.shape)
         for layer in self.layers:
-            x = act(layer(_neighbours(x, stride=2)))
+            x = act(convolved(layer, x, stride=2))
         return self.last(x.reshape(-1))
 
     def describe(self) -> str:
@@ -114,25 +115,39 @@ class ConvDecoder(AbstractNetwork):
         act = ACTIVATIONS[self.activation]
         x = self.first(x).reshape(*_reduced(self.shape, len(self.layers)), -1)
         for layer in self.layers:
-            x = _quartered(layer(_neighbours(act(x))))
+            x = _quartered(convolved(layer, act(x)))
         return x[: self.shape[0], : self.shape[1]]
 
     def describe(self) -> str:
         return f"ConvDecoder to {_picture(self.shape)}"
 
 
-def _neighbours(x: jax.Array, stride: int = 1) -> jax.Array:
-    """Each pixel with its 8 neighbours, ``[H, W, C]`` to ``[H / stride, W / stride, 9 C]``.
+def convolved(layer: Dense, x: jax.Array, stride: int = 1) -> jax.Array:
+    """Each pixel with its 8 neighbours through an affine map, ``[H, W, C]`` to ``[H / stride,
+    W / stride, O]``.
 
     A convolution is then one product of matrices, and so are its slopes: XLA has no quick routine
-    on CPUs for those of a convolution itself, which took 15 times as long.
+    on CPUs for those of a convolution itself, which took 15 times as long. Of few outputs the
+    product is taken of every pixel and its parts are added where they belong, since nine copies of
+    all channels would take longer than the product.
     """
+    channels, outputs = x.shape[-1], layer.bias.size
+    if stride == 1 and outputs < channels:
+        weight = layer.weight.reshape(9, channels, outputs).transpose(1, 0, 2)
+        parts = product(x, weight.reshape(channels, 9 * outputs))
+        shifts = _shifts(parts, 1)
+        pieces = [p[..., n * outputs : (n + 1) * outputs] for n, p in enumerate(shifts)]
+        return sum(pieces[1:], pieces[0]) + layer.bias
+    return layer(jnp.concatenate(_shifts(x, stride), axis=-1))
+
+
+def _shifts(x: jax.Array, stride: int) -> list[jax.Array]:
+    """The picture seen from each of a pixel's 9 neighbours, zero outside."""
     height, width, _ = x.shape
     padded = jnp.pad(x, ((1, 1), (1, 1), (0, 0)))
-    shifts = [
+    return [
         padded[i : i + height : stride, j : j + width : stride] for i in range(3) for j in range(3)
     ]
-    return jnp.concatenate(shifts, axis=-1)
 
 
 def _quartered(x: jax.Array) -> jax.Array:

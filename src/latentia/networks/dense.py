@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from latentia.typing import Key
 
 from .interface import ACTIVATIONS, AbstractNetwork, check_activation, check_sizes
+from .products import product
 
 
 class Dense(AbstractNetwork):
@@ -26,7 +27,7 @@ class Dense(AbstractNetwork):
             )
 
     def __call__(self, x: jax.Array) -> jax.Array:
-        return x @ self.weight + self.bias
+        return product(x, self.weight) + self.bias
 
     def describe(self) -> str:
         return f"an affine map of {self.weight.shape[0]} to {self.weight.shape[1]}"
