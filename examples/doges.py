@@ -25,7 +25,8 @@ plt.show()
 #
 # `Neural` is the likelihood: the decoder gives the mean of each pixel, and one learned scale says
 # how far pixels are from it. `Amortized` is how z is inferred: an encoder network that has learned
-# to do it in one step.
+# to do it in one step. The decoder knows where each pixel lies, so that what moves in the picture is
+# one number of z.
 
 # %%
 latent = 16
@@ -34,12 +35,14 @@ channels = (16, 32, 64)
 model = lt.LatentVariableModel(
     prior=lt.GaussianLatent(dim=latent),
     likelihood=lt.Neural(
-        lt.networks.ConvDecoder(latent, shape, channels[::-1], key=0),
+        lt.networks.BroadcastDecoder(latent, shape, channels[1::-1], key=0),
         lt.GaussianOutput(),
         shape=shape,
         latent_dim=latent,
     ),
-    inference=lt.Amortized(lt.networks.ConvEncoder(shape, 2 * latent, channels, key=1), draws=8),
+    inference=lt.Amortized(
+        lt.networks.ConvEncoder(shape, 2 * latent, channels, hidden=(128,), key=1), draws=8
+    ),
 )
 print(model)
 

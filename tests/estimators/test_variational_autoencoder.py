@@ -78,7 +78,7 @@ def test_wrong_arguments_are_named(options, message):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("network", ["mlp", "conv", "residual"])
+@pytest.mark.parametrize("network", ["mlp", "conv", "residual", "broadcast"])
 def test_covariates_make_it_conditional(network, pictures, tmp_path):
     u = np.linspace(-1, 1, 2 * len(pictures)).reshape(-1, 2)
     vae = lt.VariationalAutoencoder(2, widths=(8,), network=network, **QUICK)
@@ -119,6 +119,19 @@ def test_what_the_fitted_model_cannot_answer_is_refused(fitted, pictures):
         fitted.inverse_transform(np.full((1, 3), np.nan))
     with pytest.raises(TypeError, match=r"call .toarray\(\)"):
         fitted.transform(csr_matrix(np.zeros((2, 192))))
+
+
+def test_pictures_of_missing_pixels_only_are_refused(pictures):
+    with pytest.raises(ValueError, match="X should have observed entries"):
+        lt.VariationalAutoencoder(2, **QUICK).fit(np.full_like(pictures, np.nan))
+
+
+@pytest.mark.parametrize("prior", ["normal", "vamp"])
+def test_codes_are_the_means_of_posteriors(prior, pictures):
+    vae = lt.VariationalAutoencoder(2, widths=(4,), prior=prior, n_clusters=3, **QUICK)
+    vae.fit(pictures)
+    found = lt.infer(vae.model_, pictures[:9]).mean
+    np.testing.assert_allclose(vae.transform(pictures[:9]), found, rtol=1e-5, atol=1e-5)
 
 
 def test_pictures_of_mixed_sizes_are_refused():

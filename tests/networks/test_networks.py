@@ -9,6 +9,7 @@ import latentia as lt
 from latentia.networks import (
     MLP,
     BottomUp,
+    BroadcastDecoder,
     ConvDecoder,
     ConvEncoder,
     Dense,
@@ -64,7 +65,22 @@ def test_products_of_rows_are_those_of_matrices(ask):
 def test_pictures_of_any_size_come_in_and_out(shape):
     encoder = ConvEncoder(shape, 6, (2, 3), key=1)
     assert encoder(jnp.zeros(shape)).shape == (6,)
+    assert ConvEncoder(shape, 6, (2, 3), (4,), key=1)(jnp.zeros(shape)).shape == (6,)
     assert ConvDecoder(4, shape, (3, 2), key=1)(jnp.zeros(4)).shape == shape
+    for widths in ((3, 2), ()):
+        assert BroadcastDecoder(4, shape, widths, (5,), key=1)(jnp.zeros(4)).shape == shape
+
+
+def test_a_broadcast_decoder_is_one_function_of_z_and_of_the_place():
+    network = BroadcastDecoder(2, (5, 3, 1), (), (4,), key=2)
+    z = jnp.array([0.3, -0.7], jnp.float32)
+    image = network(z)
+    first, last = network.grid
+    for row, down in enumerate(np.linspace(-2, 2, 5)):
+        for column, across in enumerate(np.linspace(-2, 2, 3)):
+            seen = np.array([*z, down, across]) @ np.asarray(first.weight) + first.bias
+            expected = jax.nn.silu(seen) @ last.weight + last.bias
+            np.testing.assert_allclose(image[row, column], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_networks_of_vectors_and_of_ones_own():
@@ -91,10 +107,13 @@ def test_wrong_sizes_are_named(build, message):
 
 def test_a_deep_model_is_a_file_of_data(tmp_path):
     shape = (4, 4, 1)
-    likelihood = lt.Neural(ConvDecoder(2, shape, (3,)), lt.BernoulliOutput(), shape, 2,
-                           offset=0.0, unit=1.0)  # fmt: skip
     inference = lt.Amortized(ConvEncoder(shape, 4, (3,)))
-    for prior in (lt.GaussianLatent(2), lt.MixtureLatent(3, 2), lt.FlowLatent(2, 2, 4)):
+    for prior, decoder in (
+        (lt.GaussianLatent(2), BroadcastDecoder(2, shape, (3,), (4,))),
+        (lt.MixtureLatent(3, 2), ConvDecoder(2, shape, (3,))),
+        (lt.FlowLatent(2, 2, 4), ConvDecoder(2, shape, (3,))),
+    ):
+        likelihood = lt.Neural(decoder, lt.BernoulliOutput(), shape, 2, offset=0.0, unit=1.0)
         model = lt.LatentVariableModel(prior, likelihood, inference)
         lt.save(model, tmp_path / "model")
         again = lt.load(tmp_path / "model")

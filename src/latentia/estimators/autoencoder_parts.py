@@ -21,7 +21,7 @@ from latentia.likelihoods import (
     VaryingGaussianOutput,
 )
 from latentia.model import LatentVariableModel
-from latentia.networks import MLP, ConvDecoder, ConvEncoder, ResidualMLP
+from latentia.networks import MLP, BroadcastDecoder, ConvDecoder, ConvEncoder, ResidualMLP
 
 FAMILIES: dict[str, Callable[[], AbstractOutput]] = {
     "bernoulli": BernoulliOutput,
@@ -32,11 +32,20 @@ FAMILIES: dict[str, Callable[[], AbstractOutput]] = {
     "poisson": PoissonOutput,
     "negative-binomial": NegativeBinomialOutput,
 }
-NETWORKS = ("mlp", "residual", "conv")
+NETWORKS = ("mlp", "residual", "conv", "broadcast")
+# Of pictures.
+_CONVOLVED = ("conv", "broadcast")
 PRIORS = ("normal", "mixture", "vamp", "flow")
-_WIDTHS = {"mlp": (256, 256), "residual": (256, 256), "conv": (16, 32, 64)}
+_WIDTHS = {
+    "mlp": (256, 256),
+    "residual": (256, 256),
+    "conv": (16, 32, 64),
+    "broadcast": (16, 32, 64),
+}
 # From this height and width on, pictures are for convolutions.
-_CONVOLVED = 16
+_LARGE = 16
+# The hidden layer of an encoder behind its convolutions.
+_HIDDEN = (128,)
 
 
 def guess_family(values: np.ndarray) -> str:
@@ -61,11 +70,11 @@ def build(
     outputs, latent = FAMILIES[family](), int(options.n_components)
     kind = options.network
     if kind == "auto":
-        kind = "conv" if len(shape) == 3 and min(shape[:2]) >= _CONVOLVED else "mlp"
-    if kind == "conv" and len(shape) != 3:
+        kind = "broadcast" if len(shape) == 3 and min(shape[:2]) >= _LARGE else "mlp"
+    if kind in _CONVOLVED and len(shape) != 3:
         raise ValueError(
-            'network="conv" should be for pictures [N, height, width, channels], but X is a table: '
-            'use "mlp".'
+            f'network="{kind}" should be for pictures [N, height, width, channels], but X is a '
+            'table: use "mlp".'
         )
     widths = _WIDTHS[kind] if options.widths is None else tuple(map(int, options.widths))
     sizes = latent, inputs, outputs.parameters, 2 if missing else 1
@@ -81,11 +90,15 @@ def _networks(
     first, second = jax.random.split(jax.random.key(seed))
     latent, inputs, parameters, copies = sizes
     asked = latent + inputs
-    if kind == "conv":
+    if kind in _CONVOLVED:
         seen = (*shape[:2], copies * shape[2] + inputs)
         made = (*shape[:2], parameters * shape[2])
-        decoder = ConvDecoder(asked, made, tuple(reversed(widths)), key=first)
-        return decoder, ConvEncoder(seen, 2 * latent, widths, key=second)
+        if kind == "conv":
+            decoder = ConvDecoder(asked, made, tuple(reversed(widths)), key=first)
+            return decoder, ConvEncoder(seen, 2 * latent, widths, key=second)
+        # The grid takes the place of the smallest picture.
+        decoder = BroadcastDecoder(asked, made, tuple(reversed(widths[:-1])), key=first)
+        return decoder, ConvEncoder(seen, 2 * latent, widths, _HIDDEN, key=second)
     entries = prod(shape)
     # Of a picture each pixel has the covariates beside it.
     shown = prod(shape[:-1]) * (copies * shape[-1] + inputs)

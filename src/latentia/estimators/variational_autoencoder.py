@@ -32,8 +32,9 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         family: "bernoulli", "continuous-bernoulli", "gaussian", "varying-gaussian", "logistic",
             "poisson" or "negative-binomial"; "auto" is "bernoulli" for zeros and ones and
             "gaussian" for all else.
-        network: "mlp", "residual", or "conv" for pictures; "auto" is "conv" for pictures of at
-            least 16 x 16, and "mlp" for all else.
+        network: "mlp", "residual", or for pictures "conv" or "broadcast", whose decoder knows where
+            each pixel lies; "auto" is "broadcast" for pictures of at least 16 x 16, and "mlp" for
+            all else.
         widths: of the hidden layers, or the channels, of the encoder; the decoder mirrors them.
         prior: "normal", "mixture" (with clusters), "vamp" or "flow".
         n_clusters: of a mixture, or the pseudo-inputs of "vamp".
@@ -143,6 +144,11 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """
         check_parameters(self, self._rules)
         values = self._read(X, reset=True)
+        if np.isnan(values).all():
+            raise ValueError(
+                "X should have observed entries, but all are missing (NaN): there is nothing to "
+                "learn from."
+            )
         family = guess_family(values) if self.family == "auto" else self.family
         start = seed_of(self.random_state)
         inputs = 0 if given is None else read_table(given, argument="given").values.shape[1]

@@ -67,6 +67,7 @@ PARTS: dict[str, type] = {
     "ResidualMLP": networks.ResidualMLP,
     "ConvEncoder": networks.ConvEncoder,
     "ConvDecoder": networks.ConvDecoder,
+    "BroadcastDecoder": networks.BroadcastDecoder,
     "First": networks.First,
     "BottomUp": networks.BottomUp,
     "Gaussian": distributions.Gaussian,

@@ -5,6 +5,7 @@ the networks here can be saved to a model file.
 """
 
 from .bottom_up import BottomUp as BottomUp
+from .broadcast import BroadcastDecoder as BroadcastDecoder
 from .convolutional import ConvDecoder as ConvDecoder
 from .convolutional import ConvEncoder as ConvEncoder
 from .dense import MLP as MLP

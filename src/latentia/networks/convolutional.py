@@ -9,24 +9,25 @@ import jax.numpy as jnp
 
 from latentia.typing import Key
 
-from .dense import Dense, as_key, random_dense
+from .dense import MLP, Dense, as_key, random_dense
 from .interface import ACTIVATIONS, AbstractNetwork, check_activation, check_sizes
 from .products import product
 
 
 class ConvEncoder(AbstractNetwork):
-    """Convolutions over 3 x 3 neighbours that halve the picture each, then an affine map.
+    """Convolutions over 3 x 3 neighbours that halve the picture each, then a perceptron.
 
     Args:
         shape: of the picture: ``(height, width, channels)``.
         outputs: how many numbers come out.
         widths: the channels after each convolution.
+        hidden: the widths of the perceptron's hidden layers; none makes an affine map.
         activation: as of ``MLP``.
         key: decides the first weights.
     """
 
     layers: tuple[Dense, ...]
-    last: Dense
+    head: MLP
     shape: tuple[int, ...] = eqx.field(static=True)
     activation: str = eqx.field(static=True)
 
@@ -35,11 +36,12 @@ class ConvEncoder(AbstractNetwork):
         shape: tuple[int, int, int],
         outputs: int,
         widths: Sequence[int] = (32, 64, 128),
+        hidden: Sequence[int] = (),
         *,
         activation: str = "silu",
         key: Key | int = 0,
     ) -> None:
-        self.shape = _read_shape(shape)
+        self.shape = read_shape(shape)
         check_sizes(outputs=outputs)
         keys = jax.random.split(as_key(key), len(widths) + 1)
         channels = [self.shape[2], *widths]
@@ -47,23 +49,25 @@ class ConvEncoder(AbstractNetwork):
             random_dense(key, 9 * before, after)
             for key, before, after in zip(keys[1:], channels[:-1], channels[1:], strict=True)
         )
-        height, width = _reduced(self.shape, len(widths))
-        self.last = random_dense(keys[0], height * width * channels[-1], outputs)
+        height, width = reduced(self.shape, len(widths))
+        self.head = MLP(
+            height * width * channels[-1], outputs, hidden, activation=activation, key=keys[0]
+        )
         self.activation = activation
 
     def __check_init__(self) -> None:
         check_activation(self.activation)
-        _check_channels(self.layers, self.shape[2], 1)
+        check_channels(self.layers, self.shape[2], 1)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         act = ACTIVATIONS[self.activation]
         x = x.reshape(self.shape)
         for layer in self.layers:
             x = act(convolved(layer, x, stride=2))
-        return self.last(x.reshape(-1))
+        return self.head(x)
 
     def describe(self) -> str:
-        return f"ConvEncoder of {_picture(self.shape)}"
+        return f"ConvEncoder of {picture(self.shape)}"
 
 
 class ConvDecoder(AbstractNetwork):
@@ -94,7 +98,7 @@ class ConvDecoder(AbstractNetwork):
         activation: str = "silu",
         key: Key | int = 0,
     ) -> None:
-        self.shape = _read_shape(shape)
+        self.shape = read_shape(shape)
         check_sizes(inputs=inputs)
         keys = jax.random.split(as_key(key), len(widths) + 1)
         channels = [*widths, self.shape[2]]
@@ -102,24 +106,24 @@ class ConvDecoder(AbstractNetwork):
             random_dense(key, 9 * before, 4 * after)
             for key, before, after in zip(keys[1:], channels[:-1], channels[1:], strict=True)
         )
-        height, width = _reduced(self.shape, len(widths))
+        height, width = reduced(self.shape, len(widths))
         self.first = random_dense(keys[0], inputs, height * width * channels[0])
         self.activation = activation
 
     def __check_init__(self) -> None:
         check_activation(self.activation)
-        height, width = _reduced(self.shape, len(self.layers))
-        _check_channels(self.layers, self.first.bias.size // (height * width), 4)
+        height, width = reduced(self.shape, len(self.layers))
+        check_channels(self.layers, self.first.bias.size // (height * width), 4)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         act = ACTIVATIONS[self.activation]
-        x = self.first(x).reshape(*_reduced(self.shape, len(self.layers)), -1)
+        x = self.first(x).reshape(*reduced(self.shape, len(self.layers)), -1)
         for layer in self.layers:
-            x = _quartered(convolved(layer, act(x)))
+            x = quartered(convolved(layer, act(x)))
         return x[: self.shape[0], : self.shape[1]]
 
     def describe(self) -> str:
-        return f"ConvDecoder to {_picture(self.shape)}"
+        return f"ConvDecoder to {picture(self.shape)}"
 
 
 def convolved(layer: Dense, x: jax.Array, stride: int = 1) -> jax.Array:
@@ -150,21 +154,23 @@ def _shifts(x: jax.Array, stride: int) -> list[jax.Array]:
     ]
 
 
-def _quartered(x: jax.Array) -> jax.Array:
+def quartered(x: jax.Array) -> jax.Array:
     """Four channels of a pixel become its four quarters: ``[H, W, 4 C]`` to ``[2 H, 2 W, C]``."""
     height, width, channels = x.shape
     parts = x.reshape(height, width, 2, 2, channels // 4).transpose(0, 2, 1, 3, 4)
     return parts.reshape(2 * height, 2 * width, channels // 4)
 
 
-def _reduced(shape: tuple[int, ...], times: int) -> tuple[int, int]:
+def reduced(shape: tuple[int, ...], times: int) -> tuple[int, int]:
+    """The height and width after so many halvings."""
     height, width = shape[:2]
     for _ in range(times):
         height, width = ceil(height / 2), ceil(width / 2)
     return height, width
 
 
-def _read_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+def read_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a picture, if it is one."""
     if len(shape) != 3 or prod(shape) < 1:
         raise ValueError(
             f"shape should be (height, width, channels), but is {shape}: of grey pictures the "
@@ -173,13 +179,15 @@ def _read_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(int(size) for size in shape)
 
 
-def _check_channels(layers: tuple[Dense, ...], channels: int, quarters: int) -> None:
+def check_channels(layers: tuple[Dense, ...], channels: int, quarters: int) -> None:
+    """Raise if the convolutions do not fit each other."""
     for layer in layers:
         if layer.weight.shape[0] != 9 * channels:
             raise ValueError("layers of a convolutional network should fit each other, but do not.")
         channels = layer.weight.shape[1] // quarters
 
 
-def _picture(shape: tuple[int, ...]) -> str:
+def picture(shape: tuple[int, ...]) -> str:
+    """The shape in words."""
     height, width, channels = shape
     return f"pictures of {height} x {width} in {channels} channel{'s' if channels > 1 else ''}"
