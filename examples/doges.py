@@ -25,8 +25,8 @@ plt.show()
 #
 # `Neural` is the likelihood: the decoder gives the mean of each pixel, and one learned scale says
 # how far pixels are from it. `Amortized` is how z is inferred: an encoder network that has learned
-# to do it in one step. The decoder knows where each pixel lies, so that what moves in the picture is
-# one number of z.
+# to do it in one step. The decoder knows where each pixel lies, so that what moves in the picture
+# is one number of z.
 
 # %%
 latent = 16

@@ -67,10 +67,10 @@ class Mover:
     def _chunk(self, scaled: np.ndarray, share: float, rounds: int, step: float) -> Any:
         leaps = min(_MOST_LEAPS, max(1, math.ceil(_LENGTH / step)))
         # Made here, since compiling a generator takes longer than all the rest.
-        normal = self.rng.normal(size=(len(scaled), _CHUNK, scaled.shape[1]))
-        uniform = self.rng.uniform(size=(len(scaled), _CHUNK, 2))
+        normal = self.rng.normal(size=(len(scaled), rounds, scaled.shape[1]))
+        uniform = self.rng.uniform(size=(len(scaled), rounds, 2))
         widths = step * (0.4 + 0.8 * uniform[..., 0])
-        luck = _Luck(normal, widths, np.log(uniform[..., 1]))
+        luck = _Luck(*map(_filled, (normal, widths, np.log(uniform[..., 1]))))
         settings = np.float64(share), np.int64(leaps), np.int64(rounds)
         frame = self.centre, self.root
         return jax.device_get(_move(self.surface.target, frame, scaled, luck, settings))
@@ -83,6 +83,13 @@ class Mover:
             moved = self.move(moved.points, share, 1)
             self.step = float(np.clip(self.step * _steer(moved.rate), 1e-4, 1.5))
         return moved
+
+
+def _filled(drawn: np.ndarray) -> np.ndarray:
+    """As many rounds as one program takes; those that are left over do nothing."""
+    filled = np.zeros((len(drawn), _CHUNK, *drawn.shape[2:]))
+    filled[:, : drawn.shape[1]] = drawn
+    return filled
 
 
 def _steer(rate: float) -> float:

@@ -170,7 +170,7 @@ def surface_of(prior: Any, potential: Any) -> Surface:
         )
     surface = Surface(Target(prior, potential))
     try:
-        jax.eval_shape(surface.target.log_joint, jax.ShapeDtypeStruct((surface.dim,), np.float64))
+        surface.trace()
     except jax.errors.ConcretizationTypeError as error:
         raise TypeError(
             "The log density should be written in jax.numpy, so that it can be differentiated, but "

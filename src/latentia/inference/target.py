@@ -71,6 +71,12 @@ class Surface:
         largest = max((np.size(leaf) for leaf in jax.tree.leaves(self.target)), default=1)
         self.many = min(_MANY, max(_FEWEST, _NUMBERS // max(largest, 1)))
 
+    def trace(self) -> None:
+        """Call the density with shapes alone, which raises what is wrong with it; what has been
+        traced before is not traced again."""
+        point = jax.ShapeDtypeStruct((self.dim,), np.float64)
+        eqx.filter_eval_shape(_height, self.target, point)
+
     def expand(self, points: np.ndarray, stretch: float = 1.0) -> Expansion:
         """Values, slopes and curvatures at up to ``rows`` points."""
         count = len(points)
@@ -150,6 +156,11 @@ def _on_device(leaf: Any) -> Any:
         return leaf
     array = np.asarray(leaf)
     return jnp.asarray(array.astype(np.float64) if array.dtype.kind == "f" else array)
+
+
+@eqx.filter_jit
+def _height(target: Target, point: jax.Array) -> Scalar:
+    return target.log_joint(point)
 
 
 @eqx.filter_jit
