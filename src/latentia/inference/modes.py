@@ -69,18 +69,22 @@ class Direction(NamedTuple):
 
 def uphill(slope: np.ndarray, bend: np.ndarray) -> Direction:
     """Newton's step where the function is concave, with the curvature's size where it is not."""
-    scale = np.sqrt(np.abs(np.diagonal(bend)))
+    return all_uphill(slope[None], bend[None])[0]
+
+
+def all_uphill(slopes: np.ndarray, bends: np.ndarray) -> list[Direction]:
+    """The same at many points: ``slopes [G, n]`` and ``bends [G, n, n]``."""
+    scale = np.sqrt(np.abs(np.diagonal(bends, axis1=1, axis2=2)))
     scale = np.where(scale > 0, scale, 1.0)
-    curvature, axes = np.linalg.eigh(-bend / np.outer(scale, scale))
-    top = max(float(np.abs(curvature).max()), 1e-300)
-    size = np.maximum(np.abs(curvature), 1e-8 * top)
-    along = axes.T @ (slope / scale)
-    return Direction(
-        move=(axes @ (along / size)) / scale,
-        decrement=float(np.sum(along**2 / size)),
-        least=float(curvature[0]) / top,
-        flat=int(np.argmax(np.abs(axes[:, 0]))),
-    )
+    curvature, axes = np.linalg.eigh(-bends / (scale[:, :, None] * scale[:, None, :]))
+    top = np.maximum(np.abs(curvature).max(axis=1), 1e-300)
+    size = np.maximum(np.abs(curvature), 1e-8 * top[:, None])
+    along = np.einsum("gij,gi->gj", axes, slopes / scale)
+    moves = np.einsum("gij,gj->gi", axes, along / size) / scale
+    decrements = np.sum(along**2 / size, axis=1)
+    least, flat = curvature[:, 0] / top, np.argmax(np.abs(axes[:, :, 0]), axis=1)
+    columns = zip(moves, decrements.tolist(), least.tolist(), flat.tolist(), strict=True)
+    return [Direction(*each) for each in columns]
 
 
 def starting_points(surface: Surface, seed: int) -> np.ndarray:
@@ -141,10 +145,9 @@ class _Climbers:
     def _ways(self) -> dict[int, Direction]:
         """Where those still go that have not arrived, and are not stuck."""
         ways = {}
-        for i in map(int, np.flatnonzero(self.alive)):
-            if i in self.ends or i in self.stuck:
-                continue
-            way = uphill(self.slopes[i], self.bends[i])
+        there = [int(i) for i in np.flatnonzero(self.alive)]
+        there = [i for i in there if i not in self.ends and i not in self.stuck]
+        for i, way in zip(there, all_uphill(self.slopes[there], self.bends[there]), strict=True):
             rounding = 20 * np.finfo(float).eps * (1 + abs(self.values[i]))
             if way.decrement < 1e-12 + rounding and way.least > -1e-8:
                 self.ends[i] = way

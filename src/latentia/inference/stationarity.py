@@ -86,9 +86,10 @@ def drift(
     if _ADAPTING * _leap_seconds(surface, before) > room:
         return none, before[:0]
     mover = Mover(surface, Proposal.single(*weighted.moments()), seed)
-    moved = mover.adapted(before, 1.0, _ADAPTING)
+    moved = mover.adapted(before, 1.0, _ADAPTING - 1)
+    # The first may compile, and the last tells how long one takes.
     began = time.monotonic()
-    moved = mover.move(moved.points, 1.0, 1)
+    moved = mover.adapted(moved.points, 1.0, 1)
     each = time.monotonic() - began
     rounds = int(min(rounds, room / each))
     if rounds < _FEWEST:
