@@ -1,6 +1,6 @@
 """The same EM iteration on every engine: seconds per pass, and rows per second.
 
-    python benchmarks/engines.py                       # 0.2 million rows
+    python benchmarks/engines.py                       # a million rows
     python benchmarks/engines.py --rows 4000000        # 1 GB in Parquet
     python benchmarks/engines.py --engine stream mesh  # only these, beside memory
 
@@ -104,7 +104,7 @@ def row(engine: str, rows: int, found: dict[str, float], base: dict[str, float])
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=200_000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--passes", type=int, default=6)
     parser.add_argument("--partitions", type=int, default=FILES)
     parser.add_argument("--engine", nargs="*", choices=ENGINES, default=ENGINES)
