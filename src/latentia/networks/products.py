@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
@@ -48,9 +47,7 @@ def _vmapped(factors: tuple[jax.Array, ...], axes: tuple[int | None, ...]) -> tu
 
 _product = Primitive("latentia_product")
 _product.def_impl(jax.jit(_multiply))
-_product.def_abstract_eval(
-    lambda rows, weight: ShapedArray((rows.shape[0], weight.shape[1]), rows.dtype)
-)
+_product.def_abstract_eval(lambda rows, weight: rows.update(shape=(rows.shape[0], weight.shape[1])))
 ad.defbilinear(_product, _slope_of_rows, _slope_of_weight)
 batching.primitive_batchers[_product] = _vmapped
 mlir.register_lowering(_product, mlir.lower_fun(_multiply, multiple_results=False))
