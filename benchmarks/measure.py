@@ -4,6 +4,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,13 @@ def fastest(**calls: Callable[[], object]) -> dict[str, float]:
             call()
             times[name].append(time.perf_counter() - start)
     return {name: min(values) for name, values in times.items()}
+
+
+def timed(call: Callable[[], Any]) -> tuple[Any, float]:
+    """The answer of one call, and its seconds."""
+    start = time.perf_counter()
+    answer = call()
+    return answer, time.perf_counter() - start
 
 
 def matrix_rate(rows: int = 2048) -> float:

@@ -7,12 +7,11 @@ leaves them out.
 
 import os
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-from measure import tell
+from measure import tell, timed
 from posteriordb_models import MODELS, load, school_effects
 
 import latentia as lt
@@ -30,12 +29,6 @@ def errors(mean, sd, reference):
     """Of the mean in posterior standard deviations, and of the standard deviation in percent."""
     true_mean, true_sd = np.array(reference["mean"]), np.array(reference["sd"])
     return np.abs(mean - true_mean) / true_sd, 100 * np.abs(sd / true_sd - 1)
-
-
-def timed(call):
-    start = time.perf_counter()
-    result = call()
-    return result, time.perf_counter() - start
 
 
 def show(values, digits):

@@ -2,7 +2,6 @@
 is installed, PyMC's ADVI."""
 
 import tempfile
-import time
 from importlib.util import find_spec
 
 import jax
@@ -11,6 +10,7 @@ import numpy as np
 import numpyro
 import numpyro.distributions as dist
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
+from measure import timed
 from numpyro.infer import MCMC, NUTS, SVI, Trace_ELBO
 from numpyro.infer.autoguide import AutoMultivariateNormal, AutoNormal
 from posteriordb_models import school_effects
@@ -58,12 +58,6 @@ def repeated(call):
         warm = min(timed(call)[1] for _ in range(2))
         _cache(None)
     return result, first, warm
-
-
-def timed(call):
-    start = time.perf_counter()
-    result = call()
-    return result, time.perf_counter() - start
 
 
 def _cache(folder):

@@ -9,8 +9,16 @@ import numpy as np
 
 from latentia.typing import Key
 
-from .convolutional import check_channels, convolved, picture, quartered, read_shape, reduced
-from .dense import Dense, as_key, random_dense
+from .convolutional import (
+    check_channels,
+    convolved,
+    picture,
+    quartered,
+    random_convolutions,
+    read_shape,
+    reduced,
+)
+from .dense import Dense, as_key, check_layers, random_layers
 from .interface import ACTIVATIONS, AbstractNetwork, check_activation, check_sizes
 from .products import product
 
@@ -52,28 +60,21 @@ class BroadcastDecoder(AbstractNetwork):
         key: Key | int = 0,
     ) -> None:
         self.shape = read_shape(shape)
-        for size in (inputs, *widths, *hidden):
-            check_sizes(inputs=size)
+        check_sizes(inputs=inputs)
+        for size in widths:
+            check_sizes(widths=size)
+        for size in hidden:
+            check_sizes(hidden=size)
         channels = [*widths, self.shape[2]]
         sizes = [inputs + 2, *hidden, channels[0]]
         keys = jax.random.split(as_key(key), len(sizes) + len(channels))
-        self.grid = tuple(
-            random_dense(key, before, after)
-            for key, before, after in zip(keys, sizes[:-1], sizes[1:], strict=False)
-        )
-        self.layers = tuple(
-            random_dense(key, 9 * before, 4 * after)
-            for key, before, after in zip(
-                keys[len(sizes) :], channels[:-1], channels[1:], strict=False
-            )
-        )
+        self.grid = random_layers(keys[: len(sizes) - 1], sizes)
+        self.layers = random_convolutions(keys[len(sizes) : -1], channels, 4)
         self.activation = activation
 
     def __check_init__(self) -> None:
         check_activation(self.activation)
-        for first, second in zip(self.grid[:-1], self.grid[1:], strict=True):
-            if first.weight.shape[1] != second.weight.shape[0]:
-                raise ValueError("the layers of a BroadcastDecoder should fit each other.")
+        check_layers(self.grid, "BroadcastDecoder")
         check_channels(self.layers, self.grid[-1].bias.size, 4)
 
     def __call__(self, x: jax.Array) -> jax.Array:

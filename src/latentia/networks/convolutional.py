@@ -45,10 +45,7 @@ class ConvEncoder(AbstractNetwork):
         check_sizes(outputs=outputs)
         keys = jax.random.split(as_key(key), len(widths) + 1)
         channels = [self.shape[2], *widths]
-        self.layers = tuple(
-            random_dense(key, 9 * before, after)
-            for key, before, after in zip(keys[1:], channels[:-1], channels[1:], strict=True)
-        )
+        self.layers = random_convolutions(keys[1:], channels, 1)
         height, width = reduced(self.shape, len(widths))
         self.head = MLP(
             height * width * channels[-1], outputs, hidden, activation=activation, key=keys[0]
@@ -102,10 +99,7 @@ class ConvDecoder(AbstractNetwork):
         check_sizes(inputs=inputs)
         keys = jax.random.split(as_key(key), len(widths) + 1)
         channels = [*widths, self.shape[2]]
-        self.layers = tuple(
-            random_dense(key, 9 * before, 4 * after)
-            for key, before, after in zip(keys[1:], channels[:-1], channels[1:], strict=True)
-        )
+        self.layers = random_convolutions(keys[1:], channels, 4)
         height, width = reduced(self.shape, len(widths))
         self.first = random_dense(keys[0], inputs, height * width * channels[0])
         self.activation = activation
@@ -124,6 +118,15 @@ class ConvDecoder(AbstractNetwork):
 
     def describe(self) -> str:
         return f"ConvDecoder to {picture(self.shape)}"
+
+
+def random_convolutions(keys: Key, channels: Sequence[int], quarters: int) -> tuple[Dense, ...]:
+    """Convolutions from each number of channels to the next, one for each key; with 4 quarters each
+    pixel becomes four."""
+    return tuple(
+        random_dense(key, 9 * before, quarters * after)
+        for key, before, after in zip(keys, channels[:-1], channels[1:], strict=True)
+    )
 
 
 def convolved(layer: Dense, x: jax.Array, stride: int = 1) -> jax.Array:

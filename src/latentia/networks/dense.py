@@ -39,6 +39,18 @@ def random_dense(key: Key, inputs: int, outputs: int, gain: float = 1.0) -> Dens
     return Dense(weight, jnp.zeros(outputs, jnp.float32))
 
 
+def random_layers(keys: Key, sizes: Sequence[int]) -> tuple[Dense, ...]:
+    """Affine maps from each size to the next, one for each key."""
+    return tuple(random_dense(*p) for p in zip(keys, sizes[:-1], sizes[1:], strict=True))
+
+
+def check_layers(layers: tuple[Dense, ...], network: str) -> None:
+    """Raise if a layer takes another number of inputs than the one before it gives."""
+    for first, second in zip(layers[:-1], layers[1:], strict=True):
+        if first.weight.shape[1] != second.weight.shape[0]:
+            raise ValueError(f"layers of {network} should fit each other, but do not.")
+
+
 class MLP(AbstractNetwork):
     """A perceptron with hidden layers: affine maps with an activation between them.
 
@@ -67,15 +79,12 @@ class MLP(AbstractNetwork):
         sizes = [inputs, *widths, outputs]
         for size in sizes:
             check_sizes(widths=size)
-        keys = jax.random.split(as_key(key), len(sizes) - 1)
-        self.layers = tuple(random_dense(*p) for p in zip(keys, sizes[:-1], sizes[1:], strict=True))
+        self.layers = random_layers(jax.random.split(as_key(key), len(sizes) - 1), sizes)
         self.activation = activation
 
     def __check_init__(self) -> None:
         check_activation(self.activation)
-        for first, second in zip(self.layers[:-1], self.layers[1:], strict=True):
-            if first.weight.shape[1] != second.weight.shape[0]:
-                raise ValueError("layers of MLP should fit each other, but do not.")
+        check_layers(self.layers, "MLP")
 
     def __call__(self, x: jax.Array) -> jax.Array:
         act = ACTIVATIONS[self.activation]
